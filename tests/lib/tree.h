@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a directory tree looks like, as a sorted list that can be compared with
+ * another one.
+ */
+#ifndef VENEER_TESTS_TREE_H
+#define VENEER_TESTS_TREE_H
+
+#include <stddef.h>
+
+enum {
+	TREE_MTIME	= 1 << 0,	/* mtime of everything but directories */
+	TREE_DIRTIME	= 1 << 1,	/* mtime of directories */
+	TREE_SEAL	= 1 << 2,	/* also inode number, atime, ctime, blocks */
+	TREE_SEALING	= 1 << 3,	/* undo the atime that reading a link sets */
+	TREE_CHECK	= 1 << 4,	/* report what no tree may show: d_type or
+					 * d_ino that is not stat's, a name
+					 * twice, another st_dev */
+	TREE_NLINK	= 1 << 5,	/* nlink of non-directories */
+	TREE_NOXATTR	= 1 << 6,
+	TREE_NODINO	= 1 << 7,	/* TREE_CHECK without d_ino */
+};
+
+struct tree_entry {
+	char *path;
+	char *desc;
+};
+
+struct tree {
+	struct tree_entry *entry;
+	size_t count;
+	size_t room;
+	size_t problems;	/* found by TREE_CHECK, each has been printed */
+};
+
+/* 0, or -1 with a line printed that says what could not be read. */
+int tree_scan(struct tree *t, const char *root, unsigned int flags);
+void tree_free(struct tree *t);
+/* The number of differences; the first 20 are printed. */
+size_t tree_diff(const struct tree *a, const char *name_a,
+		 const struct tree *b, const char *name_b);
+/* Scan both, compare, free: 0 when alike. */
+int tree_compare(const char *a, unsigned int flags_a, const char *b,
+		 unsigned int flags_b);
+
+#endif
