@@ -71,13 +71,24 @@ static int make_dir(char *path, const char *root, const char *name)
 	return 0;
 }
 
+int world_add_layer(struct world *w)
+{
+	char name[32];
+
+	if (w->nlayers == WORLD_LAYERS) {
+		errno = E2BIG;
+		return cannot("add a layer to", w->root);
+	}
+	snprintf(name, sizeof(name), "layer%d", w->nlayers);
+	return make_dir(w->layer[w->nlayers++], w->root, name);
+}
+
 int world_begin(struct world *w, enum where where)
 {
 	char name[32];
 
 	umask(022);
 	*w = (struct world) { .where = where, .mfd = -1, .pfd = -1 };
-	w->nlayers = where == IN_LOWER ? 2 : 1;
 	if (unshare(CLONE_NEWNS) ||
 	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return cannot("get a mount namespace for", "this test");
@@ -87,11 +98,9 @@ int world_begin(struct world *w, enum where where)
 	snprintf(name, sizeof(name), "world.%d", getpid());
 	if (make_dir(w->root, world_dir(), name))
 		return -1;
-	for (int i = 0; i < w->nlayers; i++) {
-		snprintf(name, sizeof(name), "layer%d", i);
-		if (make_dir(w->layer[i], w->root, name))
+	for (int i = where == IN_LOWER ? 2 : 1; i; i--)
+		if (world_add_layer(w))
 			return -1;
-	}
 	if (make_dir(w->upper, w->root, "upper") ||
 	    make_dir(w->work, w->root, "work") ||
 	    make_dir(w->mnt, w->root, "mnt") ||

@@ -70,6 +70,8 @@ struct world {
  * the object.
  */
 int world_begin(struct world *w, enum where where);
+/* One more layer under those that there are, before the mount. */
+int world_add_layer(struct world *w);
 int world_seal(struct world *w);
 int world_mount(struct world *w);
 int world_umount(struct world *w);
