@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Import a layer: an archive becomes a directory, completely or not at all. */
+#ifndef VENEER_IMPORT_H
+#define VENEER_IMPORT_H
+
+#include "digest.h"
+#include "unpack.h"
+
+struct import_result {
+	unsigned long entries;
+	uint64_t bytes;			/* of content, of regular files */
+	uint64_t archive_bytes;		/* of the archive, not compressed */
+	unsigned long whiteouts;
+	unsigned long opaque;
+	unsigned long implied;		/* directories that no entry describes */
+	char diff_id[DIGEST_TEXT_SIZE];	/* of the archive, not compressed */
+};
+
+/* @archive is open for reading; @directory is made. */
+int import_layer(int archive, const char *directory,
+		 void (*progress)(const struct unpack *unpack),
+		 struct import_result *result, struct fault *fault);
+
+#endif

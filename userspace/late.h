@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What has to wait until all entries of a layer are there.
+ *
+ * Whiteouts and opaque marks speak of the layers below only, wherever in the
+ * archive they stand; whether a whiteout becomes a whiteout or an opaque
+ * directory depends on what else the archive holds. A directory's times change
+ * with every name made in it, and its default ACL is handed down to them.
+ */
+#ifndef VENEER_LATE_H
+#define VENEER_LATE_H
+
+#include "meta.h"
+#include "name.h"
+
+struct late_mark {
+	enum mark mark;
+	char *path;		/* whiteout: what it deletes; opaque: the mark itself */
+};
+
+struct late_directory {
+	char *path;
+	struct timespec times[2];
+	struct xattr acl_default;
+};
+
+struct late {
+	struct late_mark *marks;
+	size_t mark_count;
+	struct late_directory *directories;
+	size_t directory_count;
+	unsigned long implied;		/* directories that no entry describes */
+	unsigned long whiteouts;	/* written by late_finish(), with the next */
+	unsigned long opaque;
+};
+
+int late_add_mark(struct late *late, enum mark mark, const char *path,
+		  struct fault *fault);
+
+/* Takes the default ACL out of @meta. */
+int late_add_directory(struct late *late, const char *path, struct meta *meta,
+		       struct fault *fault);
+
+/*
+ * A tree_made_fn: note a directory that no entry describes (yet). Its times will
+ * be 0, so that the same archive always makes the same layer.
+ */
+int late_add_implied(void *late, const char *path, struct fault *fault);
+
+int late_finish(struct late *late, int root, struct fault *fault);
+
+void late_free(struct late *late);
+
+#endif

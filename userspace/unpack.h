@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turn the entries of an archive, one by one, into the nodes of a layer. */
+#ifndef VENEER_UNPACK_H
+#define VENEER_UNPACK_H
+
+#include <stdint.h>
+
+#include "late.h"
+
+struct archive;
+struct archive_entry;
+
+struct unpack {
+	int root;			/* the layer's root, the caller's */
+	struct late late;
+	unsigned long entries;		/* seen in the archive */
+	uint64_t bytes;			/* of content, of regular files */
+	bool has_root;			/* the archive described the root itself */
+	/* Called often; says how far it is. May be NULL. */
+	void (*progress)(const struct unpack *unpack);
+};
+
+/* @archive stands behind the header of @entry. */
+int unpack_entry(struct unpack *unpack, struct archive *archive,
+		 struct archive_entry *entry, struct fault *fault);
+
+/* After the last entry. */
+int unpack_finish(struct unpack *unpack, struct fault *fault);
+
+void unpack_free(struct unpack *unpack);
+
+#endif

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The command: finds the verb and runs it. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "verb.h"
+
+static const struct verb *const verbs[] = {
+	&verb_layer_import,
+	&verb_mount,
+	&verb_volume_attach,
+	&verb_umount,
+};
+
+static const struct verb *current;
+
+int verb_option(int argc, char **argv, const char *letters,
+		const struct option *options, struct fault *fault)
+{
+	int option;
+
+	opterr = 0;
+	option = getopt_long(argc, argv, letters, options, NULL);
+	if (option == '?' || option == ':') {
+		if (optopt && strchr(letters, optopt))
+			fault_set(fault, EXIT_USAGE, "option -%c needs a value", optopt);
+		else
+			fault_set(fault, EXIT_USAGE, "option %s is unknown or lacks its value",
+				  argv[optind - 1]);
+		fault_advise(fault, current ? "see veneer %s --help" : "see %s --help",
+			     current ? current->name : program_invocation_short_name);
+		return '?';
+	}
+	return option;
+}
+
+int verb_misused(const struct verb *verb, struct fault *fault)
+{
+	fault_set(fault, EXIT_USAGE, "usage: veneer %s %s", verb->name, verb->usage);
+	return fault_advise(fault, "see veneer %s --help", verb->name);
+}
+
+static void print_help(void)
+{
+	printf("Usage: veneer VERB [OPTION...] [ARGUMENT...]\n\n"
+	       "Layers, mounts and volumes of the veneer filesystem.\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
+		printf("  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
+	printf("\n  veneer VERB --help   what a verb takes\n"
+	       "  veneer --version     this program's version\n\n"
+	       "See veneer(8) for examples and exit codes.\n");
+}
+
+static int print_verb_help(const struct verb *verb)
+{
+	printf("Usage: veneer %s %s\n\n%s.\n\n%s", verb->name, verb->usage,
+	       verb->summary, verb->help);
+	return 0;
+}
+
+static int finish_output(struct fault *fault)
+{
+	if (fflush(stdout) || ferror(stdout))
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write to standard output");
+	return 0;
+}
+
+/* How many words of argv, from argv[1], are the verb's name; 0: they are not. */
+static int match(const struct verb *verb, int argc, char **argv)
+{
+	const char *space = strchr(verb->name, ' ');
+	size_t first = space ? (size_t)(space - verb->name) : strlen(verb->name);
+
+	if (argc < 2 || strlen(argv[1]) != first || strncmp(argv[1], verb->name, first))
+		return 0;
+	if (!space)
+		return 1;
+	return argc > 2 && !strcmp(argv[2], space + 1) ? 2 : 0;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--help") || !strcmp(argv[i], "-h"))
+			return true;
+	}
+	return false;
+}
+
+static int run_verb(int argc, char **argv, struct fault *fault)
+{
+	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
+		printf("veneer %s\n", VENEER_VERSION);
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++) {
+		int words = match(verbs[i], argc, argv);
+
+		if (!words)
+			continue;
+		if (asks_for_help(argc - words, argv + words))
+			return print_verb_help(verbs[i]);
+		current = verbs[i];
+		return current->run(argc - words, argv + words, fault);
+	}
+	if (asks_for_help(argc, argv)) {
+		print_help();
+		return 0;
+	}
+	if (argc < 2)
+		fault_set(fault, EXIT_USAGE, "a verb is missing");
+	else
+		fault_set(fault, EXIT_USAGE, "there is no verb \"%s%s%s\"", argv[1],
+			  argc > 2 && *argv[2] != '-' ? " " : "",
+			  argc > 2 && *argv[2] != '-' ? argv[2] : "");
+	return fault_advise(fault, "see veneer --help");
+}
+
+int main(int argc, char **argv)
+{
+	struct fault fault = { 0 };
+	bool helper = !strcmp(program_invocation_short_name, "mount.veneer");
+	int code;
+
+	/* No setlocale(): names are bytes here, see import.c. */
+	umask(0);
+	code = helper ? mount_helper(argc, argv, &fault) : run_verb(argc, argv, &fault);
+	if (code >= 0 && finish_output(&fault) < 0)
+		code = -1;
+	if (code < 0)
+		code = fault_report(&fault);
+	fault_clear(&fault);
+	return code;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The verbs of the command; each gets its own argc and argv, argv[0] the verb. */
+#ifndef VENEER_VERB_H
+#define VENEER_VERB_H
+
+#include <getopt.h>
+
+#include "fault.h"
+
+struct verb {
+	const char *name;	/* "mount", or "layer import" */
+	const char *usage;	/* what follows the name in a call */
+	const char *summary;	/* one line */
+	const char *help;	/* the rest, for "--help" */
+	/* Returns an exit code, or -1 with @fault set. */
+	int (*run)(int argc, char **argv, struct fault *fault);
+};
+
+extern const struct verb verb_layer_import;
+extern const struct verb verb_mount;
+extern const struct verb verb_umount;
+extern const struct verb verb_volume_attach;
+
+/* As getopt_long(), but complaints go to @fault and the return value is '?'. */
+int verb_option(int argc, char **argv, const char *letters,
+		const struct option *options, struct fault *fault);
+
+/* Wrong number of words after the options, or the like. Returns -1. */
+int verb_misused(const struct verb *verb, struct fault *fault);
+
+/* The program as mount(8) calls it: mount.veneer SOURCE TARGET [-fnsv] [-o OPTIONS]. */
+int mount_helper(int argc, char **argv, struct fault *fault);
+
+#endif
