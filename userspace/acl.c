@@ -79,6 +79,16 @@ static int compare_entries(const void *a, const void *b)
 	return 0;
 }
 
+bool acl_plausible(const void *value, size_t size)
+{
+	struct posix_acl_xattr_header header;
+
+	if (size < sizeof(header))
+		return false;
+	memcpy(&header, value, sizeof(header));
+	return le32toh(header.a_version) == POSIX_ACL_XATTR_VERSION;
+}
+
 static int read_one(struct archive_entry *entry, int want, const char *xattr_name,
 		    struct xattr *xattr, struct fault *fault)
 {

@@ -12,4 +12,7 @@
 int acl_read(struct archive_entry *entry, struct xattr *access,
 	     struct xattr *inherited, struct fault *fault);
 
+/* Whether bytes have the form of such an xattr; the kernel checks the rest. */
+bool acl_plausible(const void *value, size_t size);
+
 #endif

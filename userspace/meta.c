@@ -41,6 +41,9 @@ static int read_xattr(struct meta *meta, const char *name, const void *value,
 					 "the xattr \"%s\" belongs to the filesystem; an archive must not set it",
 					 name);
 	}
+	if ((!strcmp(name, ACL_ACCESS) || !strcmp(name, ACL_DEFAULT)) &&
+	    !acl_plausible(value, size))
+		return fault_set(fault, EXIT_ARCHIVE, "the xattr \"%s\" is not an ACL", name);
 	if (!strcmp(name, ACL_ACCESS)) {
 		meta_free_xattr(&meta->acl_access);
 		return copy_xattr(&meta->acl_access, name, value, size, fault);

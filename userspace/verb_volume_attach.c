@@ -131,6 +131,7 @@ static int attach(const char *source, const char *target, const char *path,
 {
 	AUTO_FD root = -1, tree = -1, place = -1;
 	bool directory = false;
+	struct stat there;
 
 	root = open_root(target, fault);
 	if (root < 0)
@@ -141,12 +142,11 @@ static int attach(const char *source, const char *target, const char *path,
 	place = open_place(root, path, directory, fault);
 	if (place < 0)
 		return -1;
-	if (move_mount(tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0) {
-		if (errno == ENOTDIR)
-			return fault_set(fault, EXIT_MOUNT,
-					 "a directory and a file cannot cover each other");
+	if (fstat(place, &there) < 0 || S_ISDIR(there.st_mode) != directory)
+		return fault_set(fault, EXIT_MOUNT,
+				 "a directory and a file cannot cover each other");
+	if (move_mount(tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
 		return fault_errno(fault, EXIT_MOUNT, errno, "cannot mount it there");
-	}
 	return 0;
 }
 
