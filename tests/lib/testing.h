@@ -73,7 +73,7 @@ static inline const char *err_name(long err)
 /* A condition, with words of one's own. The test goes on. */
 #define CHECK(cond, fmt, ...) do {				\
 	if (!(cond))						\
-		__FAIL(0, "%s: " fmt, #cond, ##__VA_ARGS__);	\
+		__FAIL(0, "%.50s: " fmt, #cond, ##__VA_ARGS__);	\
 } while (0)
 
 #define __BOTH(call, value, text) ({				\
@@ -120,6 +120,20 @@ static inline const char *err_name(long err)
 		       err_name(err), err_name(-__b));		\
 } while (0)
 
+/*
+ * A pair of descriptors, of the mount's object and of the plain one; inside
+ * BOTH and SAME, F(fd) is the one that is meant.
+ */
+#define F(fd) ((fd)[at == w->pfd])
+#define OPEN_BOTH(fd, path, flags) do {				\
+	(fd)[0] = OK(openat(w->mfd, path, (flags) | O_CLOEXEC));	\
+	(fd)[1] = OK(openat(w->pfd, path, (flags) | O_CLOEXEC));	\
+} while (0)
+#define CLOSE_BOTH(fd) do {					\
+	close((fd)[0]);						\
+	close((fd)[1]);						\
+} while (0)
+
 /* The mount and the plain directory hold the same. */
 #define __SAME_TREES(w, when) do {				\
 	if (tree_compare((w)->mnt,				\
@@ -131,6 +145,10 @@ static inline const char *err_name(long err)
 
 /* What a test ends with: compared, remounted, compared, without caches too. */
 #define FINISH(w) do {						\
+	/* A test that stopped half-way may keep the mount busy. */	\
+	if (_metadata->exit_code == KSFT_FAIL && (w)->mounted &&	\
+	    !umount2((w)->mnt, MNT_DETACH))			\
+		(w)->mounted = false;				\
 	if (_metadata->exit_code == KSFT_PASS && (w)->mounted &&	\
 	    !(w)->no_compare) {					\
 		__SAME_TREES(w, "at the end");			\

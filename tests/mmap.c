@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Mappings: private, shared, written, executed, and what they share. */
+#include "testing.h"
+
+#include <signal.h>
+
+#define PAGE 4096
+#define BIG (64 * PAGE)
+
+/* The program that the tests execute is this one, told to leave at once. */
+static void __attribute__((constructor)) leave_when_told(void)
+{
+	if (getenv("VENEER_TEST_LEAVE"))
+		_exit(42);
+}
+
+WORLD_FIXTURE(mmap);
+
+static void *self_bytes(size_t *size)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	void *p;
+
+	if (fd < 0 || fstat(fd, &st))
+		return NULL;
+	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
+	*size = st.st_size;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+FIXTURE_SETUP(mmap)
+{
+	struct world *w = &self->w;
+	size_t size = 0;
+	void *program = self_bytes(&size);
+
+	ASSERT_NE(NULL, program);
+	OK(world_begin(w, variant->where));
+	OK(put_dir(w, "d", 0755));
+	OK(put_pattern(w, "d/big", BIG, 1));
+	OK(put_pattern(w, "d/odd", 5 * PAGE + 100, 2));
+	OK(put_file(w, "d/program", 0755, program, size));
+	munmap(program, size);
+	OK(world_mount(w));
+}
+
+WORLD_TEARDOWN(mmap)
+
+static bool from_layer(struct world *w, const char *path)
+{
+	return exists(join(w->layer[w->nlayers - 1], path));
+}
+
+#define MAP(size, prot, flags, fd) ({					\
+	char *__a = mmap(NULL, size, prot, flags, fd, 0);		\
+	if (__a == MAP_FAILED)						\
+		__FAIL(1, "mmap: %s", err_name(errno));			\
+	__a;								\
+})
+
+static char want[BIG + PAGE];
+
+static void pattern(size_t size, unsigned int seed)
+{
+	memset(want, 0, sizeof(want));
+	fill_pattern(want, size, 0, seed);
+}
+
+TEST_F(mmap, read)
+{
+	struct world *w = &self->w;
+	static const int flags[] = { MAP_PRIVATE, MAP_SHARED };
+	char *p;
+	int fd;
+
+	pattern(5 * PAGE + 100, 2);
+	for (int i = 0; i < 2; i++) {
+		fd = OK(openat(w->mfd, "d/odd", O_RDONLY | O_CLOEXEC));
+		p = MAP(6 * PAGE, PROT_READ, flags[i], fd);
+		close(fd);
+		/* Beyond the end of the file the last page is zero. */
+		CHECK(!memcmp(p, want, 6 * PAGE), "mapping %d", i);
+		OK(munmap(p, 6 * PAGE));
+	}
+	CHECK(from_layer(w, "d/odd") == !exists(U("d/odd")), "mapping copied up");
+}
+
+TEST_F(mmap, private_write)
+{
+	struct world *w = &self->w;
+	char *p;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d/big", O_RDONLY | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	memset(p, 'p', BIG);
+	OK(munmap(p, BIG));
+	close(fd);
+	pattern(BIG, 1);
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, BIG));
+	CHECK(from_layer(w, "d/big") == !exists(U("d/big")),
+	      "a private mapping copied up");
+	/* Of a writable descriptor as well. */
+	fd = OK(openat(w->mfd, "d/big", O_RDWR | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+	p[0] = 'p';
+	OK(munmap(p, BIG));
+	close(fd);
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, BIG));
+}
+
+TEST_F(mmap, shared_write)
+{
+	struct world *w = &self->w;
+	struct stat before, after;
+	char *p, *q, buf[16];
+	int fd, other;
+
+	other = OK(openat(w->mfd, "d/big", O_RDONLY | O_CLOEXEC));
+	fd = OK(openat(w->mfd, "d/big", O_RDWR | O_CLOEXEC));
+	OK(fstat(fd, &before));
+	p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	q = MAP(BIG, PROT_READ, MAP_SHARED, fd);
+	memcpy(p + 5000, "through the map", 15);
+	CHECK(!memcmp(q + 5000, "through the map", 15), "another mapping");
+	EXPECT_EQ(15, OK(pread(fd, buf, 15, 5000)));
+	CHECK(!memcmp(buf, "through the map", 15), "its own descriptor");
+	EXPECT_EQ(15, OK(pread(other, buf, 15, 5000)));
+	CHECK(!memcmp(buf, "through the map", 15), "a descriptor from before");
+	/* And the other way. */
+	EXPECT_EQ(7, OK(pwrite(fd, "written", 7, 20000)));
+	CHECK(!memcmp(p + 20000, "written", 7), "a write is not in the mapping");
+	OK(msync(p, BIG, MS_SYNC));
+	OK(munmap(p, BIG));
+	OK(munmap(q, BIG));
+	close(fd);
+	close(other);
+	OK(fstatat(w->mfd, "d/big", &after, 0));
+	CHECK(after.st_mtim.tv_sec > before.st_mtim.tv_sec, "mtime stayed");
+	pattern(BIG, 1);
+	memcpy(want + 5000, "through the map", 15);
+	memcpy(want + 20000, "written", 7);
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, BIG));
+	OK(write_file(join(w->plain, "d/big"), want, BIG));
+}
+
+/* Without msync; the last reference goes with the mapping. */
+TEST_F(mmap, shared_write_unmap)
+{
+	struct world *w = &self->w;
+	char *p;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d/odd", O_RDWR | O_CLOEXEC));
+	p = MAP(6 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	close(fd);
+	memcpy(p, "start", 5);
+	memcpy(p + 5 * PAGE + 90, "beyond the end of it", 20);
+	OK(munmap(p, 6 * PAGE));
+	pattern(5 * PAGE + 100, 2);
+	memcpy(want, "start", 5);
+	memcpy(want + 5 * PAGE + 90, "beyond the", 10);
+	EXPECT_EQ(0, same_bytes(M("d/odd"), want, 5 * PAGE + 100));
+	OK(world_remount(w));
+	OK(drop_caches());
+	EXPECT_EQ(0, same_bytes(M("d/odd"), want, 5 * PAGE + 100));
+	OK(write_file(join(w->plain, "d/odd"), want, 5 * PAGE + 100));
+}
+
+/* A mapping that is writable, made readable first. */
+TEST_F(mmap, mprotect)
+{
+	struct world *w = &self->w;
+	char *p;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d/big", O_RDONLY | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ, MAP_SHARED, fd);
+	FAILS(EACCES, mprotect(p, PAGE, PROT_READ | PROT_WRITE));
+	OK(munmap(p, BIG));
+	FAILS(EACCES, (long)mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	close(fd);
+	fd = OK(openat(w->mfd, "d/big", O_RDWR | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ, MAP_SHARED, fd);
+	OK(mprotect(p, BIG, PROT_READ | PROT_WRITE));
+	p[100] = '!';
+	OK(munmap(p, BIG));
+	close(fd);
+	pattern(BIG, 1);
+	want[100] = '!';
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, BIG));
+	OK(write_file(join(w->plain, "d/big"), want, BIG));
+	fd = OK(openat(w->mfd, "d/odd", O_WRONLY | O_CLOEXEC));
+	FAILS(EACCES, (long)mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	close(fd);
+}
+
+/* Two processes that map the same file see each other. */
+TEST_F(mmap, between_processes)
+{
+	struct world *w = &self->w;
+	volatile char *p;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d/big", O_RDWR | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	close(fd);
+	CHECK(!IN_CHILD({
+		int f = open(M("d/big"), O_RDWR);
+		char *q = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
+
+		if (q == MAP_FAILED)
+			_exit(1);
+		q[PAGE] = 'c';
+	}), "the other process");
+	EXPECT_EQ('c', p[PAGE]);
+	p[0] = 'p';
+	OK(munmap((void *)p, BIG));
+	pattern(BIG, 1);
+	want[PAGE] = 'c';
+	want[0] = 'p';
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, BIG));
+	OK(write_file(join(w->plain, "d/big"), want, BIG));
+}
+
+/* A truncate under a mapping: SIGBUS beyond, and nothing comes back. */
+TEST_F(mmap, truncate_under)
+{
+	struct world *w = &self->w;
+	char *p;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d/big", O_RDWR | O_CLOEXEC));
+	p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	p[10 * PAGE] = 'x';
+	BOTH_OK(truncate(P("d/big"), 5 * PAGE + 10));
+	CHECK(p[5 * PAGE + 10] == 0, "bytes after the end are still there");
+	fflush(NULL);
+	if (!fork()) {
+		signal(SIGBUS, SIG_DFL);
+		*(volatile char *)(p + 10 * PAGE);
+		_exit(0);
+	} else {
+		int status;
+
+		OK(wait(&status));
+		CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS,
+		      "no SIGBUS: status %x", status);
+	}
+	BOTH_OK(truncate(P("d/big"), BIG));
+	CHECK(p[10 * PAGE] == 0, "cut bytes came back");
+	OK(munmap(p, BIG));
+	close(fd);
+}
+
+static int run(const char *path)
+{
+	char *argv[] = { (char *)path, NULL };
+	char *envp[] = { "VENEER_TEST_LEAVE=1", NULL };
+	pid_t pid;
+	int status;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		execve(path, argv, envp);
+		_exit(errno == ETXTBSY ? 26 : 1);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(mmap, execute)
+{
+	struct world *w = &self->w;
+
+	EXPECT_EQ(42, run(M("d/program")));
+	CHECK(from_layer(w, "d/program") == !exists(U("d/program")),
+	      "executing copied up");
+	BOTH_OK(fchmodat(at, "d/program", 0700, 0));
+	EXPECT_EQ(42, run(M("d/program")));
+	BOTH_OK(truncate(P("d/program"), 1 << 22));
+	EXPECT_EQ(42, run(M("d/program")));
+	OK(world_remount(w));
+	EXPECT_EQ(42, run(M("d/program")));
+	BOTH_OK(fchmodat(at, "d/program", 0600, 0));
+	EXPECT_EQ(1, run(M("d/program")));
+}
+
+/* A program that runs goes on when its file is written or replaced. */
+TEST_F(mmap, execute_replaced)
+{
+	struct world *w = &self->w;
+	int fd, n;
+
+	n = OK(openat(w->mfd, "d/new", O_CREAT | O_RDWR | O_CLOEXEC, 0755));
+	fd = OK(openat(w->mfd, "d/program", O_RDONLY | O_CLOEXEC));
+	OK(copy_file_range(fd, NULL, n, NULL, 1 << 24, 0));
+	close(n);
+	close(fd);
+	EXPECT_EQ(42, run(M("d/new")));
+	OK(renameat(w->mfd, "d/new", w->mfd, "d/program"));
+	EXPECT_EQ(42, run(M("d/program")));
+	OK(renameat(w->mfd, "d/program", w->mfd, "program"));
+	EXPECT_EQ(42, run(M("program")));
+	OK(renameat(w->mfd, "program", w->mfd, "d/program"));
+}
+
+/* Resident pages are those of the layer's own file, not copies. */
+TEST_F(mmap, shares_pages)
+{
+	struct world *w = &self->w;
+	unsigned char in[64] = { };
+	const char *real;
+	char *p, sum = 0;
+	int fd;
+
+	if (!from_layer(w, "d/big"))
+		SKIP(return, "not in a layer");
+	real = join(w->layer[w->nlayers - 1], "d/big");
+	fd = OK(open(real, O_RDONLY | O_NOATIME | O_CLOEXEC));
+	OK(fsync(fd));
+	OK(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	p = MAP(BIG, PROT_READ, MAP_SHARED, fd);
+	OK(mincore(p, BIG, in));
+	for (int i = 0; i < 64; i++)
+		sum += in[i] & 1;
+	if (sum)
+		SKIP(munmap(p, BIG); close(fd); return,
+		     "the file system below keeps its pages");
+	EXPECT_EQ(0, same_bytes(M("d/big"), (pattern(BIG, 1), want), BIG));
+	OK(mincore(p, BIG, in));
+	for (int i = 0; i < 64; i++)
+		CHECK(in[i] & 1, "page %d was read into another cache", i);
+	OK(munmap(p, BIG));
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
