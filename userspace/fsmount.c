@@ -4,11 +4,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libmount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
-/* The longest string that fsconfig(2) takes, without its NUL. */
+/*
+ * The longest string that fsconfig(2) takes, without its NUL. A longer path is
+ * given as that of an open descriptor.
+ */
 enum { VALUE_MAX = 255 };
 
 const char *fsmount_type(void)
@@ -93,22 +97,14 @@ static char *escape_backslashes(const char *path)
 	return escaped;
 }
 
-/* A directory whose path is too long for a string is handed over open. */
-static int set_directory_fd(int context, const char *key, const char *path)
-{
-	AUTO_FD directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	if (directory < 0)
-		return -1;
-	return fsconfig(context, FSCONFIG_SET_FD, key, NULL, directory);
-}
-
 static int set_directory(int context, const struct parameter *parameter,
 			 struct fault *fault)
 {
 	AUTO_FREE char *path = absolute(parameter->value);
 	AUTO_FREE char *escaped = NULL;
 	const char *value = path;
+	char short_path[FD_PATH_SIZE];
+	AUTO_FD directory = -1;
 
 	if (!path)
 		return fault_no_memory(fault);
@@ -118,19 +114,16 @@ static int set_directory(int context, const struct parameter *parameter,
 			return fault_no_memory(fault);
 		value = escaped;
 	}
-	if (strlen(value) <= VALUE_MAX) {
-		if (!fsconfig(context, FSCONFIG_SET_STRING, parameter->key, value, 0))
-			return 0;
-		fault_errno(fault, EXIT_MOUNT, errno, "option \"%s\": cannot use \"%s\"",
-			    parameter->key, path);
-	} else {
-		if (!set_directory_fd(context, parameter->key, path))
-			return 0;
-		fault_errno(fault, EXIT_MOUNT, errno, "option \"%s\": cannot use \"%s\"",
-			    parameter->key, path);
-		fault_advise(fault, "the path is longer than %d bytes; a symbolic link makes it shorter",
-			     VALUE_MAX);
+	if (strlen(value) > VALUE_MAX) {
+		directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		snprintf(short_path, sizeof(short_path), "/proc/self/fd/%d", directory);
+		value = short_path;
 	}
+	if ((value != short_path || directory >= 0) &&
+	    !fsconfig(context, FSCONFIG_SET_STRING, parameter->key, value, 0))
+		return 0;
+	fault_errno(fault, EXIT_MOUNT, errno, "option \"%s\": cannot use \"%s\"",
+		    parameter->key, path);
 	add_log(context, fault);
 	return -1;
 }
@@ -233,6 +226,34 @@ int fsmount_new(const char *type, const char *source, const char *target,
 	return set_propagation(mount, options, fault);
 }
 
+static void cleanup_table(struct libmnt_table **table)
+{
+	mnt_unref_table(*table);
+}
+
+/*
+ * Whether what is mounted on @target has the parameter already: mount(8) repeats
+ * what it finds in /proc/mounts, and a filesystem may refuse to be told again.
+ */
+static bool in_force(const char *target, const struct parameter *parameter)
+{
+	CLEANUP(cleanup_table) struct libmnt_table *table =
+		mnt_new_table_from_file("/proc/self/mountinfo");
+	AUTO_FREE char *real = realpath(target, NULL);
+	struct libmnt_fs *fs;
+	const char *options;
+	char *value;
+	size_t length;
+
+	fs = table && real ? mnt_table_find_target(table, real, MNT_ITER_BACKWARD) : NULL;
+	options = fs ? mnt_fs_get_fs_options(fs) : NULL;
+	if (!options || mnt_optstr_get_option(options, parameter->key, &value, &length))
+		return false;
+	if (!parameter->value)
+		return !length;
+	return strlen(parameter->value) == length && !memcmp(parameter->value, value, length);
+}
+
 /* The part of a remount that concerns the filesystem and all of its mounts. */
 static int reconfigure(int place, const char *target, const struct mount_options *options,
 		       struct fsmount_flags flags, struct fault *fault)
@@ -242,8 +263,9 @@ static int reconfigure(int place, const char *target, const struct mount_options
 	if (context < 0)
 		return fault_errno(fault, EXIT_MOUNT, errno, "cannot remount \"%s\"", target);
 	for (size_t i = 0; i < options->parameter_count; i++) {
-		/* mount(8) repeats those in force; no remount changes them. */
-		if (options_names_layers(&options->parameters[i]))
+		/* No remount changes the layers, however they are written. */
+		if (options_names_layers(&options->parameters[i]) ||
+		    in_force(target, &options->parameters[i]))
 			continue;
 		if (set_parameter(context, &options->parameters[i], flags, fault) < 0)
 			return fault_wrap(fault, "cannot remount \"%s\"", target);
