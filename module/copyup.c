@@ -1,0 +1,583 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copy-up: from "below" to "in the upper".
+ *
+ * Metadata alone never copies data: the upper then holds a file of the right
+ * size without any, and a record that says which file below has it.  The
+ * first change to the data fills that file and takes the record away.
+ *
+ * Either way the object is complete, and durable where data was copied,
+ * before it gets its name or loses its record: what is interrupted, by a
+ * signal or by a power cut, leaves nothing that can be seen.
+ */
+#include <linux/completion.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/sched/signal.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/workqueue.h>
+#include <linux/xattr.h>
+
+#include "compat.h"
+#include "copyup.h"
+#include "inode.h"
+#include "log.h"
+#include "marks.h"
+#include "upper.h"
+#include "xattr.h"
+
+#define COPY_CHUNK	SZ_1M
+
+/**
+ * struct copy_up - one copy-up
+ * @m: the mount
+ * @dentry: the object
+ * @inode: its inode
+ * @data: copy the data, too
+ * @keep: how many bytes of it at most
+ * @cancel: set when nobody waits for the outcome any more; or %NULL
+ * @stat: the object's attributes below
+ * @from: the real object below
+ */
+struct copy_up {
+	struct veneer_mount	*m;
+	struct dentry		*dentry;
+	struct inode		*inode;
+	bool			data;
+	loff_t			keep;
+	const bool		*cancel;
+	struct kstat		stat;
+	struct path		from;
+};
+
+static bool copied_up(const struct inode *inode, bool data)
+{
+	if (data && S_ISREG(inode->i_mode))
+		return veneer_is_whole(inode);
+	return veneer_upper(inode);
+}
+
+static int set_size(struct veneer_mount *m, struct dentry *upper, loff_t size)
+{
+	struct iattr attr = {
+		.ia_valid	= ATTR_SIZE,
+		.ia_size	= size,
+	};
+	int err;
+
+	inode_lock(d_inode(upper));
+	err = notify_change(veneer_upper_idmap(m), upper, &attr, NULL);
+	inode_unlock(d_inode(upper));
+	return err;
+}
+
+static int set_times(struct veneer_mount *m, struct dentry *upper,
+		     const struct kstat *stat)
+{
+	struct iattr attr = {
+		.ia_valid = ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET |
+			    ATTR_MTIME_SET,
+		.ia_atime = stat->atime,
+		.ia_mtime = stat->mtime,
+	};
+	int err;
+
+	inode_lock(d_inode(upper));
+	err = notify_change(veneer_upper_idmap(m), upper, &attr, NULL);
+	inode_unlock(d_inode(upper));
+	return err;
+}
+
+static int set_owner_and_mode(struct veneer_mount *m, struct dentry *upper,
+			      const struct kstat *stat)
+{
+	struct iattr owner = {
+		.ia_valid	= ATTR_UID | ATTR_GID,
+		.ia_vfsuid	= VFSUIDT_INIT(stat->uid),
+		.ia_vfsgid	= VFSGIDT_INIT(stat->gid),
+	};
+	struct iattr mode = {
+		.ia_valid	= ATTR_MODE,
+		.ia_mode	= stat->mode,
+	};
+	int err;
+
+	inode_lock(d_inode(upper));
+	err = notify_change(veneer_upper_idmap(m), upper, &owner, NULL);
+	if (!err && !d_is_symlink(upper))
+		err = notify_change(veneer_upper_idmap(m), upper, &mode, NULL);
+	inode_unlock(d_inode(upper));
+	return err;
+}
+
+/* Copies @len bytes, holes as holes; @to has its size already. */
+static int copy_bytes(const struct copy_up *c, struct file *from,
+		      struct file *to, loff_t len)
+{
+	loff_t pos = 0, data = -1;
+
+	if (!len || vfs_clone_file_range(from, 0, to, 0, len, 0) == len)
+		return 0;
+
+	while (pos < len) {
+		loff_t out = pos;
+		ssize_t copied;
+
+		if (fatal_signal_pending(current) ||
+		    (c->cancel && READ_ONCE(*c->cancel)))
+			return -EINTR;
+
+		if (data < pos) {
+			data = vfs_llseek(from, pos, SEEK_DATA);
+			if (data == -ENXIO)
+				return 0;
+			/* Without SEEK_DATA everything is data. */
+			if (data < 0) {
+				data = len;
+			} else if (data > pos) {
+				pos = data;
+				continue;
+			}
+		}
+
+		copied = do_splice_direct(from, &pos, to, &out,
+					  min(len - pos, (loff_t)COPY_CHUNK),
+					  SPLICE_F_MOVE);
+		if (copied < 0)
+			return copied;
+		if (!copied) {
+			veneer_err_ratelimited("%pd2: the file below ends early; was a layer changed?\n",
+					       c->dentry);
+			return -EIO;
+		}
+		cond_resched();
+	}
+	return 0;
+}
+
+static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
+{
+	const struct path to_path = veneer_upper_path(c->m, upper);
+	struct file *from, *to;
+	struct path from_path;
+	int err;
+
+	err = veneer_stack_data(veneer_inode(c->inode)->below, &from_path);
+	if (err)
+		return err;
+
+	from = dentry_open(&from_path, O_RDONLY | O_LARGEFILE, current_cred());
+	if (IS_ERR(from))
+		return PTR_ERR(from);
+	to = dentry_open(&to_path, O_WRONLY | O_LARGEFILE, current_cred());
+	if (IS_ERR(to)) {
+		fput(from);
+		return PTR_ERR(to);
+	}
+
+	err = copy_bytes(c, from, to, len);
+	if (!err && !c->m->options.is_volatile)
+		err = vfs_fsync(to, 0);
+	fput(to);
+	fput(from);
+	return err;
+}
+
+/* Says where the data is, instead of copying it. */
+static int record_below(const struct copy_up *c, const struct path *to)
+{
+	struct veneer_split split = { .below_size = c->stat.size };
+	char *buf;
+	int err;
+
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	split.path = dentry_path_raw(veneer_inode(c->inode)->below, buf,
+				     PATH_MAX);
+	err = PTR_ERR_OR_ZERO(split.path);
+	if (!err)
+		err = veneer_split_set(to, c->m->options.userxattr, &split);
+	kfree(buf);
+	return err;
+}
+
+/*
+ * Puts the data, or the record of where it is, into a new file.  *@whole tells
+ * which.
+ */
+static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
+{
+	const struct path to = veneer_upper_path(c->m, temp);
+	loff_t size = c->stat.size;
+	int err;
+
+	if (c->data)
+		size = min(size, c->keep);
+	*whole = c->data || !size;
+	if (!size)
+		return 0;
+
+	err = mnt_want_write(c->m->upper);
+	if (err)
+		return err;
+	err = set_size(c->m, temp, size);
+	if (!err && !*whole) {
+		err = record_below(c, &to);
+		/* A path may be too long for an attribute: copy after all. */
+		if (err == -ENOSPC || err == -E2BIG || err == -ERANGE ||
+		    err == -ENAMETOOLONG) {
+			*whole = true;
+			err = veneer_mark_remove(&to, c->m->options.userxattr,
+						 VENEER_MARK_METACOPY);
+		}
+	}
+	mnt_drop_write(c->m->upper);
+	if (err || !*whole)
+		return err;
+	return copy_data(c, temp, size);
+}
+
+/* Everything but data and name. */
+static int fill_metadata(const struct copy_up *c, struct dentry *temp)
+{
+	const struct path to = veneer_upper_path(c->m, temp);
+	const bool userxattr = c->m->options.userxattr;
+	int err;
+
+	err = veneer_copy_xattrs(c->inode->i_sb, &c->from, &to);
+	if (!err)
+		err = set_owner_and_mode(c->m, temp, &c->stat);
+	/*
+	 * The names of a hard link part here, so that they cannot go on
+	 * sharing a number.
+	 */
+	if (!err && (S_ISDIR(c->stat.mode) || c->stat.nlink == 1))
+		err = veneer_origin_set(&to, userxattr, c->inode->i_ino);
+	if (!err && S_ISREG(c->stat.mode) && S_ISCHR(c->inode->i_mode))
+		err = veneer_mark_set(&to, userxattr, VENEER_MARK_CDEV0, "y", 1);
+	/* Symbolic links and special files may not have attributes at all. */
+	if (err == -EPERM || err == -EOPNOTSUPP)
+		err = S_ISREG(c->stat.mode) || S_ISDIR(c->stat.mode) ? err : 0;
+	if (!err)
+		err = set_times(c->m, temp, &c->stat);
+	return err;
+}
+
+static struct dentry *make_temp(struct copy_up *c)
+{
+	struct veneer_new new = { .mode = c->stat.mode, .rdev = c->stat.rdev };
+	DEFINE_DELAYED_CALL(done);
+	struct cred *cred = NULL;
+	struct dentry *temp;
+	int err;
+
+	if (S_ISLNK(new.mode)) {
+		new.link = vfs_get_link(c->from.dentry, &done);
+		if (IS_ERR(new.link))
+			return ERR_CAST(new.link);
+	}
+	/* Nobody but us while it is being filled. */
+	if (S_ISREG(new.mode) || S_ISDIR(new.mode))
+		new.mode &= S_IFMT | 0700;
+
+	err = security_inode_copy_up(c->dentry, &cred);
+	if (err < 0) {
+		temp = ERR_PTR(err);
+	} else {
+		const struct cred *old_cred = override_creds(cred ? : current_cred());
+
+		temp = veneer_temp_make(c->m, &new);
+		revert_creds(old_cred);
+	}
+	if (cred)
+		put_cred(cred);
+	do_delayed_call(&done);
+	return temp;
+}
+
+/* Gives the object its name; the directory's times do not tell. */
+static int install(struct copy_up *c, struct dentry *temp)
+{
+	struct dentry *parent = dget_parent(c->dentry);
+	struct dentry *dir = veneer_upper(d_inode(parent));
+	const struct path dir_path = veneer_upper_path(c->m, dir);
+	struct kstat times;
+	int err;
+
+	err = vfs_getattr(&dir_path, &times, STATX_ATIME | STATX_MTIME,
+			  AT_STATX_SYNC_AS_STAT);
+	if (!err)
+		err = veneer_temp_install(c->m, temp, dir,
+					  c->dentry->d_name.name);
+	if (!err) {
+		/* The object is there; a wrong time would be no reason to fail. */
+		set_times(c->m, dir, &times);
+		veneer_copyattr(d_inode(parent));
+	}
+	dput(parent);
+	return err;
+}
+
+/* From below to an object in the upper, with data if that was asked for. */
+static int copy_up_object(struct copy_up *c)
+{
+	struct veneer_inode *vi = veneer_inode(c->inode);
+	struct dentry *temp;
+	bool whole = false;
+	int err;
+
+	c->from = vi->below_real;
+	err = vfs_getattr(&c->from, &c->stat, STATX_BASIC_STATS,
+			  AT_STATX_SYNC_AS_STAT);
+	if (err)
+		return err;
+
+	err = mnt_want_write(c->m->upper);
+	if (err)
+		return err;
+	temp = make_temp(c);
+	mnt_drop_write(c->m->upper);
+	if (IS_ERR(temp))
+		return PTR_ERR(temp);
+
+	if (S_ISREG(c->stat.mode))
+		err = fill_file(c, temp, &whole);
+
+	/* The temporary object must go even when the upper turned read-only. */
+	if (mnt_want_write(c->m->upper)) {
+		dput(temp);
+		return -EROFS;
+	}
+	if (!err)
+		err = fill_metadata(c, temp);
+	if (!err && !vi->nameless)
+		err = install(c, temp);
+	if (err || vi->nameless)
+		veneer_temp_discard(c->m, temp);
+	mnt_drop_write(c->m->upper);
+	if (err) {
+		dput(temp);
+		return err;
+	}
+
+	veneer_inode_set_upper(c->inode, temp);
+	if (whole)
+		veneer_inode_set_whole(c->inode);
+	veneer_copyattr(c->inode);
+	return 0;
+}
+
+/* From a file that has only metadata in the upper to one that has all. */
+static int copy_up_contents(struct copy_up *c)
+{
+	struct dentry *upper = veneer_upper(c->inode);
+	const struct path path = veneer_upper_path(c->m, upper);
+	const bool userxattr = c->m->options.userxattr;
+	size_t caps_size = 0;
+	void *caps;
+	loff_t size;
+	int err;
+
+	/* Writing data takes file capabilities away; a copy-up must not. */
+	caps = veneer_getxattr_alloc(&path, XATTR_NAME_CAPS, &caps_size);
+	if (caps == ERR_PTR(-ENOMEM))
+		return -ENOMEM;
+
+	err = vfs_getattr(&path, &c->stat, STATX_BASIC_STATS,
+			  AT_STATX_SYNC_AS_STAT);
+	if (err)
+		goto out;
+
+	size = min(c->stat.size, c->keep);
+	if (size < c->stat.size) {
+		err = mnt_want_write(c->m->upper);
+		if (err)
+			goto out;
+		err = set_size(c->m, upper, size);
+		mnt_drop_write(c->m->upper);
+		if (err)
+			goto out;
+	}
+	err = copy_data(c, upper, size);
+	if (err)
+		goto out;
+
+	err = mnt_want_write(c->m->upper);
+	if (err)
+		goto out;
+	if (caps_size)
+		err = vfs_setxattr(veneer_upper_idmap(c->m), upper,
+				   XATTR_NAME_CAPS, caps, caps_size, 0);
+	if (!err)
+		err = set_times(c->m, upper, &c->stat);
+	/*
+	 * The record goes last.  As long as it is there the file reads from
+	 * below, which says the same.
+	 */
+	if (!err)
+		err = veneer_mark_remove(&path, userxattr,
+					 VENEER_MARK_METACOPY);
+	if (!err)
+		err = veneer_mark_remove(&path, userxattr, VENEER_MARK_SPLIT);
+	mnt_drop_write(c->m->upper);
+	if (!err) {
+		veneer_inode_set_whole(c->inode);
+		veneer_copyattr(c->inode);
+	}
+out:
+	if (!IS_ERR(caps))
+		kvfree(caps);
+	return err;
+}
+
+static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
+		       const bool *cancel)
+{
+	struct inode *inode = d_inode(dentry);
+	struct veneer_inode *vi = veneer_inode(inode);
+	struct copy_up c = {
+		.m	= veneer_mount(inode->i_sb),
+		.dentry	= dentry,
+		.inode	= inode,
+		.data	= data && S_ISREG(inode->i_mode),
+		.keep	= keep,
+		.cancel	= cancel,
+	};
+	int err = 0;
+
+	if (mutex_lock_killable(&vi->lock))
+		return -EINTR;
+	if (!copied_up(inode, data)) {
+		CLASS(veneer_cred, cred)(c.m->cred);
+
+		if (!vi->upper)
+			err = copy_up_object(&c);
+		/* Above, too long a path may have done both; or neither. */
+		if (!err && !copied_up(inode, data))
+			err = copy_up_contents(&c);
+	}
+	mutex_unlock(&vi->lock);
+	return err;
+}
+
+/* The topmost directory over @dentry that is not in the upper; or @dentry. */
+static struct dentry *first_missing(struct dentry *dentry)
+{
+	struct dentry *first = dget(dentry);
+
+	for (;;) {
+		struct dentry *parent = dget_parent(first);
+
+		if (parent == first || veneer_upper(d_inode(parent))) {
+			dput(parent);
+			return first;
+		}
+		dput(first);
+		first = parent;
+	}
+}
+
+static int copy_up(struct dentry *dentry, bool data, loff_t keep,
+		   const bool *cancel)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = 0;
+
+	if (copied_up(inode, data))
+		return 0;
+	if (!veneer_mount(inode->i_sb)->upper)
+		return -EROFS;
+
+	while (!err && !copied_up(inode, data)) {
+		struct dentry *first = NULL;
+
+		/* An object without a name needs no directory either. */
+		if (!veneer_upper(inode) &&
+		    !READ_ONCE(veneer_inode(inode)->nameless))
+			first = first_missing(dentry);
+		if (first && first != dentry)
+			err = copy_up_one(first, false, 0, cancel);
+		else
+			err = copy_up_one(dentry, data, keep, cancel);
+		dput(first);
+	}
+	return err;
+}
+
+/**
+ * veneer_copy_up - see that an object is in the upper, if only its metadata
+ * @dentry: the object
+ *
+ * Must not be called with write access to the upper's mount.
+ */
+int veneer_copy_up(struct dentry *dentry)
+{
+	return copy_up(dentry, false, 0, NULL);
+}
+
+/**
+ * veneer_copy_up_data - see that an object is in the upper, data and all
+ * @dentry: the object
+ * @keep: how much of the data will still be wanted, in bytes.  Less may be
+ *	there afterwards, and the file shorter for it; a caller says what it is
+ *	about to truncate to
+ *
+ * Must not be called with write access to the upper's mount.
+ */
+int veneer_copy_up_data(struct dentry *dentry, loff_t keep)
+{
+	return copy_up(dentry, true, keep, NULL);
+}
+
+/* A copy-up that another thread makes. */
+struct copy_work {
+	struct work_struct	work;
+	struct completion	done;
+	struct dentry		*dentry;
+	bool			cancel;
+	int			err;
+};
+
+static void copy_worker(struct work_struct *work)
+{
+	struct copy_work *cw = container_of(work, struct copy_work, work);
+
+	cw->err = copy_up(cw->dentry, true, MAX_LFS_FILESIZE, &cw->cancel);
+	complete(&cw->done);
+}
+
+/**
+ * veneer_copy_up_from_mmap - veneer_copy_up_data(), with mmap_lock held
+ * @dentry: a regular file
+ *
+ * The copy takes i_rwsem of objects in the upper, which is ordered before
+ * mmap_lock: a write to a file faults.  It is safe to wait for it here since
+ * none of those objects is one that a fault is waited for under: the new file
+ * has no other user, and the directories of the upper are only read into
+ * memory of the kernel.  Lockdep cannot tell one file of the upper from
+ * another, so the copy is made by a worker, which has no mmap_lock.
+ */
+int veneer_copy_up_from_mmap(struct dentry *dentry)
+{
+	struct copy_work cw = { .dentry = dentry };
+
+	if (copied_up(d_inode(dentry), true))
+		return 0;
+
+	init_completion(&cw.done);
+	INIT_WORK_ONSTACK(&cw.work, copy_worker);
+	queue_work(system_unbound_wq, &cw.work);
+	if (wait_for_completion_killable(&cw.done)) {
+		WRITE_ONCE(cw.cancel, true);
+		wait_for_completion(&cw.done);
+	}
+	destroy_work_on_stack(&cw.work);
+	return cw.err;
+}

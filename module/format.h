@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Everything that Veneer leaves on a disk, and everything that it reads there
+ * from others.  Numbers are little-endian.  Documentation/on-disk-format.rst
+ * says the same in prose.
+ */
+#ifndef VENEER_FORMAT_H
+#define VENEER_FORMAT_H
+
+#include <linux/build_bug.h>
+#include <linux/types.h>
+
+/*
+ * Extended attributes of our own and of overlayfs.  Each stands in the
+ * trusted namespace, or in the user namespace on a mount with "userxattr":
+ * these are the parts after the first dot.
+ */
+#define VENEER_XATTR_OWN	"veneer."
+#define VENEER_XATTR_OVERLAY	"overlay."
+
+/* The folder under the upper's root that holds Veneer's own files. */
+#define VENEER_DIR_NAME		".veneer"
+
+/**
+ * struct veneer_origin_disk - value of "veneer.origin"
+ * @version: %VENEER_ORIGIN_VERSION
+ * @pad: zero
+ * @ino: the inode number that the mount showed before the copy-up, and goes
+ *	on showing
+ *
+ * Carried by an object of the upper that was copied up from the stack.
+ */
+struct veneer_origin_disk {
+	__u8	version;
+	__u8	pad[7];
+	__le64	ino;
+} __packed;
+static_assert(sizeof(struct veneer_origin_disk) == 16);
+
+#define VENEER_ORIGIN_VERSION	1
+
+/**
+ * struct veneer_split_disk - value of "veneer.split"
+ * @magic: %VENEER_SPLIT_MAGIC
+ * @version: %VENEER_SPLIT_VERSION
+ * @block_shift: log2 of the block size that the map counts in; 0 without a map
+ * @pad: zero
+ * @flags: VENEER_SPLIT_* bits; an unknown one makes the file unreadable
+ * @crc: crc32 (little-endian, seed ~0) of the whole value with this field zero
+ * @below_size: bytes of the file below that are visible through this one
+ * @uuid: names the block map; all zero without a map
+ * @path_len: length of @path
+ * @pad2: zero
+ * @path: path of the file below from the root of the stack, with a leading
+ *	slash and without a trailing zero
+ *
+ * Carried by a regular file of the upper whose data, or some of it, is still
+ * below.  Without %VENEER_SPLIT_MAP none of it has been copied: the file holds
+ * changed metadata only.
+ */
+struct veneer_split_disk {
+	__le32	magic;
+	__u8	version;
+	__u8	block_shift;
+	__u8	pad[2];
+	__le32	flags;
+	__le32	crc;
+	__le64	below_size;
+	__u8	uuid[16];
+	__le32	path_len;
+	__le32	pad2;
+	__u8	path[];
+} __packed;
+static_assert(sizeof(struct veneer_split_disk) == 48);
+
+#define VENEER_SPLIT_MAGIC	0x53524e56	/* "VNRS" */
+#define VENEER_SPLIT_VERSION	1
+#define VENEER_SPLIT_MAP	0x00000001	/* a block map exists */
+
+#endif

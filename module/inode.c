@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Inodes of a mount: made, kept in step with the real ones, let go. */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/posix_acl.h>
+#include <linux/slab.h>
+
+#include "acl.h"
+#include "compat.h"
+#include "copyup.h"
+#include "dir.h"
+#include "file.h"
+#include "inode.h"
+#include "namei.h"
+#include "xattr.h"
+
+/* What chattr(1) has set on the real object. */
+#define COPIED_FLAGS	(S_SYNC | S_IMMUTABLE | S_APPEND | S_NOATIME)
+
+static struct kmem_cache *inode_cache;
+
+static const char *veneer_get_link(struct dentry *dentry, struct inode *inode,
+				   struct delayed_call *done)
+{
+	struct path real;
+
+	if (!dentry)
+		return ERR_PTR(-ECHILD);
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	veneer_inode_real(inode, &real);
+	return vfs_get_link(real.dentry, done);
+}
+
+static const struct inode_operations veneer_symlink_operations = {
+	.get_link	= veneer_get_link,
+	.permission	= veneer_permission,
+	.getattr	= veneer_getattr,
+	.setattr	= veneer_setattr,
+	.listxattr	= veneer_listxattr,
+	.update_time	= veneer_update_time,
+};
+
+static const struct inode_operations veneer_special_operations = {
+	.permission	= veneer_permission,
+	.getattr	= veneer_getattr,
+	.setattr	= veneer_setattr,
+	.listxattr	= veneer_listxattr,
+	.get_inode_acl	= veneer_get_inode_acl,
+	.get_acl	= veneer_get_acl,
+	.set_acl	= veneer_set_acl,
+	.update_time	= veneer_update_time,
+};
+
+/**
+ * veneer_inode_real - the real object that has the metadata
+ * @inode: an object of a mount
+ * @real: receives the path; no references: it lives as long as @inode, or as
+ *	an RCU read section
+ */
+void veneer_inode_real(const struct inode *inode, struct path *real)
+{
+	struct dentry *upper = veneer_upper(inode);
+
+	if (upper)
+		*real = veneer_upper_path(veneer_mount(inode->i_sb), upper);
+	else
+		*real = veneer_inode(inode)->below_real;
+}
+
+/**
+ * veneer_inode_data - the real file that has the data
+ * @inode: a regular file of a mount
+ * @data: receives the path; no references: it lives as long as @inode
+ *
+ * Return: 0 or a negative error.
+ */
+int veneer_inode_data(const struct inode *inode, struct path *data)
+{
+	if (veneer_is_whole(inode)) {
+		*data = veneer_upper_path(veneer_mount(inode->i_sb),
+					  veneer_upper(inode));
+		return 0;
+	}
+	return veneer_stack_data(veneer_inode(inode)->below, data);
+}
+
+/**
+ * veneer_copyattr - bring an inode in step with the real one
+ * @inode: an object of a mount
+ *
+ * The type stays: a stand-in for a character device 0:0 is really a file.
+ */
+void veneer_copyattr(struct inode *inode)
+{
+	struct mnt_idmap *idmap;
+	struct inode *real;
+	struct path path;
+
+	veneer_inode_real(inode, &path);
+	real = d_inode(path.dentry);
+	idmap = mnt_idmap(path.mnt);
+
+	inode->i_uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, real));
+	inode->i_gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, real));
+	inode->i_mode = (inode->i_mode & S_IFMT) | (real->i_mode & ~S_IFMT);
+	inode_set_atime_to_ts(inode, inode_get_atime(real));
+	inode_set_mtime_to_ts(inode, inode_get_mtime(real));
+	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
+	i_size_write(inode, i_size_read(real));
+	inode_set_flags(inode, real->i_flags & COPIED_FLAGS, COPIED_FLAGS);
+
+	/* A name that went away before the copy-up is counted here only. */
+	if (!veneer_inode(inode)->nameless)
+		set_nlink(inode, real->i_nlink);
+}
+
+/**
+ * veneer_inode_lost_name - count a removed name
+ * @inode: an object of a mount
+ */
+void veneer_inode_lost_name(struct inode *inode)
+{
+	if (S_ISDIR(inode->i_mode))
+		clear_nlink(inode);
+	else if (veneer_upper(inode))
+		veneer_copyattr(inode);
+	else if (inode->i_nlink)
+		drop_nlink(inode);
+	inode_set_ctime_current(inode);
+}
+
+/**
+ * veneer_has_origin - does this object show a number that it had below?
+ * @inode: an object of a mount that has an upper
+ */
+bool veneer_has_origin(const struct inode *inode)
+{
+	return inode->i_ino !=
+	       veneer_map_ino(veneer_mount(inode->i_sb)->upper_fsid,
+			      d_inode(veneer_upper(inode))->i_ino);
+}
+
+/* One class for each depth: a layer may be a mount of ours too. */
+static void annotate_locks(struct inode *inode)
+{
+#ifdef CONFIG_LOCKDEP
+	static struct lock_class_key dir_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key file_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key lock_key[FILESYSTEM_MAX_STACK_DEPTH];
+	int depth = inode->i_sb->s_stack_depth - 1;
+
+	lockdep_set_class(&inode->i_rwsem, S_ISDIR(inode->i_mode) ?
+			  &dir_key[depth] : &file_key[depth]);
+	lockdep_set_class(&veneer_inode(inode)->lock, &lock_key[depth]);
+#endif
+}
+
+static int key_test(struct inode *inode, void *key)
+{
+	return veneer_inode(inode)->key == key;
+}
+
+static int key_set(struct inode *inode, void *key)
+{
+	veneer_inode(inode)->key = key;
+	return 0;
+}
+
+static void inode_fill(struct inode *inode, const struct veneer_found *found)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	const struct inode *real;
+	struct path path;
+
+	vi->upper = found->upper;
+	vi->below = found->below;
+	vi->whole = found->whole;
+	if (found->below)
+		veneer_stack_real(found->below, &vi->below_real);
+
+	veneer_inode_real(inode, &path);
+	real = d_inode(path.dentry);
+	inode->i_ino = found->ino;
+	inode->i_mode = found->cdev0 ? S_IFCHR : real->i_mode;
+	inode->i_rdev = found->cdev0 ? WHITEOUT_DEV : real->i_rdev;
+	veneer_copyattr(inode);
+	annotate_locks(inode);
+	inode->i_acl = ACL_DONT_CACHE;
+	inode->i_default_acl = ACL_DONT_CACHE;
+
+	switch (inode->i_mode & S_IFMT) {
+	case S_IFREG:
+		inode->i_op = &veneer_file_inode_operations;
+		inode->i_fop = &veneer_file_operations;
+		inode->i_mapping->a_ops = &veneer_address_operations;
+		break;
+	case S_IFDIR:
+		inode->i_op = &veneer_dir_inode_operations;
+		inode->i_fop = &veneer_dir_operations;
+		/* Counting the subdirectories would mean reading them all. */
+		if (found->below && (found->upper ||
+				     veneer_stack_is_merged(found->below)))
+			set_nlink(inode, 1);
+		break;
+	case S_IFLNK:
+		inode->i_op = &veneer_symlink_operations;
+		break;
+	default:
+		inode->i_op = &veneer_special_operations;
+		init_special_inode(inode, inode->i_mode, inode->i_rdev);
+		break;
+	}
+}
+
+/**
+ * veneer_inode_get - find or make the inode of an object
+ * @sb: the mount
+ * @fresh: an inode to use when there is none yet, or %NULL to have one made;
+ *	stays the caller's when another one is returned
+ * @found: what the object is.  Its references are taken over, also on errors
+ *
+ * Return: the inode with a reference, or an ERR_PTR().
+ */
+struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
+			       struct veneer_found *found)
+{
+	struct inode *key = d_inode(found->upper ? found->upper : found->below);
+	unsigned long hash = (unsigned long)key;
+	struct inode *inode;
+
+	if (fresh)
+		inode = inode_insert5(fresh, hash, key_test, key_set, key);
+	else
+		inode = iget5_locked(sb, hash, key_test, key_set, key);
+
+	if (inode && (inode->i_state & I_NEW)) {
+		inode_fill(inode, found);
+		unlock_new_inode(inode);
+		return inode;
+	}
+	dput(found->upper);
+	dput(found->below);
+	return inode ? inode : ERR_PTR(-ENOMEM);
+}
+
+/**
+ * veneer_inode_set_upper - the object now has an upper
+ * @inode: the object, its lock held
+ * @upper: the object in the upper; a reference that is taken over
+ *
+ * From now on it is found by @upper's inode.  That nobody looks for it in
+ * between is sure: the one name that @upper has is in use by our caller, and
+ * is found in the dcache.
+ */
+void veneer_inode_set_upper(struct inode *inode, struct dentry *upper)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+
+	lockdep_assert_held(&vi->lock);
+	vi->key = d_inode(upper);
+	remove_inode_hash(inode);
+	/* Whoever sees the upper also sees what it points to. */
+	smp_store_release(&vi->upper, upper);
+	__insert_inode_hash(inode, (unsigned long)vi->key);
+}
+
+/**
+ * veneer_permission - may the caller do this?
+ * @idmap: the id mapping that the mount was reached through
+ * @inode: the object
+ * @mask: MAY_* bits
+ *
+ * Asked twice: the caller's credentials against what the mount shows, and the
+ * mounter's against the real object.
+ */
+int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	const struct cred *old_cred;
+	struct inode *real_inode;
+	struct path real;
+	int err;
+
+	veneer_inode_real(inode, &real);
+	real_inode = d_inode_rcu(real.dentry);
+	if (!real_inode)
+		return -ECHILD;
+
+	err = generic_permission(idmap, inode, mask);
+	if (err)
+		return err;
+
+	/* A layer is never written: what is needed is to be able to copy. */
+	if ((mask & MAY_WRITE) && !veneer_upper(inode) &&
+	    !special_file(real_inode->i_mode)) {
+		mask &= ~(MAY_WRITE | MAY_APPEND);
+		mask |= MAY_READ;
+	}
+
+	old_cred = override_creds(veneer_cred(inode->i_sb));
+	err = inode_permission(mnt_idmap(real.mnt), real_inode, mask);
+	revert_creds(old_cred);
+	return err;
+}
+
+/* The blocks of a file whose data is below are those of the file there. */
+static int data_blocks(struct inode *inode, u64 *blocks, unsigned int flags)
+{
+	struct kstat stat;
+	struct path data;
+	int err;
+
+	err = veneer_inode_data(inode, &data);
+	if (!err)
+		err = vfs_getattr(&data, &stat, STATX_BLOCKS,
+				  flags & AT_STATX_SYNC_TYPE);
+	if (!err)
+		*blocks = stat.blocks;
+	/* stat(2) goes on when the data is lost; open(2) is what fails. */
+	return err == -EIO || err == -EUCLEAN ? 0 : err;
+}
+
+int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
+		   struct kstat *stat, u32 request_mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct path real;
+	int err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	veneer_inode_real(inode, &real);
+	err = vfs_getattr(&real, stat, request_mask,
+			  flags & AT_STATX_SYNC_TYPE);
+	if (err)
+		return err;
+
+	generic_fill_statx_attr(inode, stat);
+	stat->dev = inode->i_sb->s_dev;
+	stat->ino = inode->i_ino;
+	stat->nlink = inode->i_nlink;
+	stat->mode = (stat->mode & ~S_IFMT) | (inode->i_mode & S_IFMT);
+	stat->rdev = inode->i_rdev;
+	/* The real mount's id and the like are nobody's business. */
+	stat->result_mask &= ~(STATX_MNT_ID | STATX_MNT_ID_UNIQUE);
+
+	if (S_ISREG(inode->i_mode) && (request_mask & STATX_BLOCKS) &&
+	    real.mnt == veneer_mount(inode->i_sb)->upper &&
+	    !veneer_is_whole(inode))
+		err = data_blocks(inode, &stat->blocks, flags);
+	return err;
+}
+
+/* Hands the change on to the upper. */
+static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
+			 struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct dentry *upper = veneer_upper(inode);
+	int err;
+
+	err = mnt_want_write(m->upper);
+	if (err)
+		return err;
+
+	/* The file of the mount means nothing to the upper, nor how it opens. */
+	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
+	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
+		attr->ia_valid &= ~ATTR_MODE;
+
+	if (attr->ia_valid & ATTR_SIZE)
+		err = get_write_access(d_inode(upper));
+	if (!err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		inode_lock(d_inode(upper));
+		err = notify_change(veneer_upper_idmap(m), upper, attr, NULL);
+		if (!err)
+			veneer_copyattr(inode);
+		inode_unlock(d_inode(upper));
+		if (attr->ia_valid & ATTR_SIZE)
+			put_write_access(d_inode(upper));
+	}
+	mnt_drop_write(m->upper);
+	return err;
+}
+
+int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+		   struct iattr *attr)
+{
+	int err = setattr_prepare(idmap, dentry, attr);
+
+	if (err)
+		return err;
+
+	if (attr->ia_valid & ATTR_SIZE)
+		err = veneer_copy_up_data(dentry, attr->ia_size);
+	else
+		err = veneer_copy_up(dentry);
+	return err ? err : setattr_upper(idmap, dentry, attr);
+}
+
+/**
+ * veneer_update_time - move a timestamp
+ * @inode: the object
+ * @flags: S_* bits of the timestamps that move
+ *
+ * Only atime comes here; every other one moves where the change is made.  A
+ * layer's does not move.
+ */
+int veneer_update_time(struct inode *inode, int flags)
+{
+	struct dentry *upper = veneer_upper(inode);
+	struct path path;
+
+	if (!(flags & S_ATIME) || !upper)
+		return 0;
+
+	path = veneer_upper_path(veneer_mount(inode->i_sb), upper);
+	touch_atime(&path);
+	inode_set_atime_to_ts(inode, inode_get_atime(d_inode(upper)));
+	return 0;
+}
+
+struct inode *veneer_alloc_inode(struct super_block *sb)
+{
+	struct veneer_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_KERNEL);
+
+	if (!vi)
+		return NULL;
+	vi->upper = NULL;
+	vi->below = NULL;
+	vi->below_real = (struct path) {};
+	vi->whole = false;
+	vi->nameless = false;
+	vi->impure = false;
+	vi->names = NULL;
+	vi->key = NULL;
+	mutex_init(&vi->lock);
+	return &vi->vfs_inode;
+}
+
+/* After eviction: RCU path walk may still look at @upper's dentry. */
+void veneer_destroy_inode(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+
+	veneer_names_free(vi->names);
+	dput(vi->upper);
+	dput(vi->below);
+}
+
+void veneer_free_inode(struct inode *inode)
+{
+	mutex_destroy(&veneer_inode(inode)->lock);
+	kmem_cache_free(inode_cache, veneer_inode(inode));
+}
+
+static void inode_init_slab(void *inode)
+{
+	inode_init_once(&((struct veneer_inode *)inode)->vfs_inode);
+}
+
+int veneer_inode_init(void)
+{
+	inode_cache = kmem_cache_create("veneer_inode",
+					sizeof(struct veneer_inode), 0,
+					SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
+					inode_init_slab);
+	return inode_cache ? 0 : -ENOMEM;
+}
+
+void veneer_inode_exit(void)
+{
+	/* Inodes are freed after a grace period. */
+	rcu_barrier();
+	kmem_cache_destroy(inode_cache);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Inodes of a mount. */
+#ifndef VENEER_INODE_H
+#define VENEER_INODE_H
+
+#include <linux/fs.h>
+#include <linux/path.h>
+
+#include "mount.h"
+
+struct veneer_names;
+
+/**
+ * struct veneer_inode - an object of a mount
+ * @upper: the object in the upper; a reference, %NULL before the copy-up.  Set
+ *	once, under @lock, and read without it by veneer_upper()
+ * @below: the object in the stack; a reference, %NULL when there is none.
+ *	Fixed; dropped with the inode.  Only for a directory that merges and for
+ *	a file whose data or metadata was below when the inode was made
+ * @below_real: the object of a layer that stands for @below's metadata.  No
+ *	references: it lives as long as @below
+ * @lock: taken to copy up this inode or to take its only name away, so that
+ *	one of the two sees what the other did.  See mount.h for its place
+ * @whole: of a regular file: all data is in the upper.  Only ever becomes
+ *	true, under @lock; read without it by veneer_is_whole()
+ * @nameless: the name was removed before there was an upper; a copy-up then
+ *	makes an object without a name.  Under @lock
+ * @impure: of a directory: the upper is known to carry the impure mark.  Under
+ *	i_rwsem of the directory, held for writing
+ * @names: of a directory with an upper: its names there, see dir.c
+ * @key: which object this is, for the inode hash: the upper's inode or the
+ *	stack's.  Never followed.  Changes once, at copy-up, under @lock
+ * @vfs_inode: the inode
+ */
+struct veneer_inode {
+	struct dentry		*upper;
+	struct dentry		*below;
+	struct path		below_real;
+	struct mutex		lock;		/* as said above */
+	bool			whole;
+	bool			nameless;
+	bool			impure;
+	struct veneer_names	*names;
+	const void		*key;
+	struct inode		vfs_inode;
+};
+
+static inline struct veneer_inode *veneer_inode(const struct inode *inode)
+{
+	return container_of(inode, struct veneer_inode, vfs_inode);
+}
+
+/**
+ * veneer_upper - the object in the upper, or %NULL
+ * @inode: an object of a mount
+ *
+ * The dentry lives as long as the inode, or as an RCU read section in which it
+ * was read.
+ */
+static inline struct dentry *veneer_upper(const struct inode *inode)
+{
+	/* Pairs with veneer_inode_set_upper(). */
+	return smp_load_acquire(&veneer_inode(inode)->upper);
+}
+
+static inline bool veneer_is_whole(const struct inode *inode)
+{
+	/* Pairs with veneer_inode_set_whole(). */
+	return smp_load_acquire(&veneer_inode(inode)->whole);
+}
+
+static inline void veneer_inode_set_whole(struct inode *inode)
+{
+	/* Whoever sees it also sees the upper. */
+	smp_store_release(&veneer_inode(inode)->whole, true);
+}
+
+/**
+ * struct veneer_found - what a lookup found, to make an inode of
+ * @upper: the object in the upper; a reference that is taken over, or %NULL
+ * @below: the object in the stack; likewise
+ * @ino: the inode number to show
+ * @whole: of a regular file: all data is in the upper
+ * @cdev0: the object is the stand-in for a character device 0:0
+ */
+struct veneer_found {
+	struct dentry	*upper;
+	struct dentry	*below;
+	u64		ino;
+	bool		whole;
+	bool		cdev0;
+};
+
+struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
+			       struct veneer_found *found);
+void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
+void veneer_inode_real(const struct inode *inode, struct path *real);
+int veneer_inode_data(const struct inode *inode, struct path *data);
+void veneer_copyattr(struct inode *inode);
+void veneer_inode_lost_name(struct inode *inode);
+bool veneer_has_origin(const struct inode *inode);
+
+struct inode *veneer_alloc_inode(struct super_block *sb);
+void veneer_free_inode(struct inode *inode);
+void veneer_destroy_inode(struct inode *inode);
+
+int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
+int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
+		   struct kstat *stat, u32 request_mask, unsigned int flags);
+int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+		   struct iattr *attr);
+int veneer_update_time(struct inode *inode, int flags);
+
+int veneer_inode_init(void);
+void veneer_inode_exit(void);
+
+#endif

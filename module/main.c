@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Veneer: a stackable copy-on-write filesystem for container hosts.
+ *
+ * Two rooms.  The stack (stack.c and what it calls) merges read-only layers,
+ * once for every mount that uses the same ones.  The mount (super.c, namei.c,
+ * file.c and the rest) puts one upper over one stack, and never counts layers.
+ * mount.h has the order of their locks.
+ */
+#include <linux/fs.h>
+#include <linux/kobject.h>
+#include <linux/module.h>
+#include <linux/sysfs.h>
+
+#include "inode.h"
+#include "mount.h"
+#include "stack.h"
+
+static struct kobject *veneer_kobj;
+
+static ssize_t stacks_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%u\n", veneer_stack_count());
+}
+
+static ssize_t mounts_show(struct kobject *kobj, struct kobj_attribute *attr,
+			   char *buf)
+{
+	return sysfs_emit(buf, "%u\n", veneer_mount_count());
+}
+
+static struct kobj_attribute stacks_attribute = __ATTR_RO(stacks);
+static struct kobj_attribute mounts_attribute = __ATTR_RO(mounts);
+
+static const struct attribute * const veneer_attributes[] = {
+	&stacks_attribute.attr,
+	&mounts_attribute.attr,
+	NULL
+};
+
+static int __init veneer_sysfs_init(void)
+{
+	int err;
+
+	veneer_kobj = kobject_create_and_add("veneer", fs_kobj);
+	if (!veneer_kobj)
+		return -ENOMEM;
+
+	err = sysfs_create_files(veneer_kobj, veneer_attributes);
+	if (err)
+		kobject_put(veneer_kobj);
+	return err;
+}
+
+static int __init veneer_init(void)
+{
+	int err;
+
+	err = veneer_stack_init();
+	if (err)
+		return err;
+	err = veneer_inode_init();
+	if (err)
+		goto err_inode;
+	err = veneer_sysfs_init();
+	if (err)
+		goto err_sysfs;
+	err = register_filesystem(&veneer_fs_type);
+	if (err)
+		goto err_register;
+	return 0;
+
+err_register:
+	kobject_put(veneer_kobj);
+err_sysfs:
+	veneer_inode_exit();
+err_inode:
+	veneer_stack_exit();
+	return err;
+}
+
+static void __exit veneer_exit(void)
+{
+	unregister_filesystem(&veneer_fs_type);
+	kobject_put(veneer_kobj);
+	veneer_inode_exit();
+	veneer_stack_exit();
+}
+
+module_init(veneer_init);
+module_exit(veneer_exit);
+
+MODULE_DESCRIPTION("Stackable copy-on-write filesystem for container hosts");
+MODULE_AUTHOR("The Veneer developers");
+MODULE_LICENSE("GPL");

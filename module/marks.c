@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Marks: the facts that an object of a layer or of the upper carries in
+ * extended attributes.
+ *
+ * Callers run with the mounter's credentials.  A mark that is not there is
+ * never an error here: most objects carry none.
+ */
+#include <linux/crc32.h>
+#include <linux/slab.h>
+#include <linux/xattr.h>
+
+#include "format.h"
+#include "log.h"
+#include "marks.h"
+#include "xattr.h"
+
+static const char * const mark_names[][2] = {
+#define MARK(suffix)	{ "trusted." suffix, "user." suffix }
+	[VENEER_MARK_OPAQUE]	= MARK(VENEER_XATTR_OVERLAY "opaque"),
+	[VENEER_MARK_REDIRECT]	= MARK(VENEER_XATTR_OVERLAY "redirect"),
+	[VENEER_MARK_WHITEOUT]	= MARK(VENEER_XATTR_OVERLAY "whiteout"),
+	[VENEER_MARK_METACOPY]	= MARK(VENEER_XATTR_OVERLAY "metacopy"),
+	[VENEER_MARK_ORIGIN]	= MARK(VENEER_XATTR_OWN "origin"),
+	[VENEER_MARK_SPLIT]	= MARK(VENEER_XATTR_OWN "split"),
+	[VENEER_MARK_IMPURE]	= MARK(VENEER_XATTR_OWN "impure"),
+	[VENEER_MARK_CDEV0]	= MARK(VENEER_XATTR_OWN "cdev0"),
+#undef MARK
+};
+
+static_assert(ARRAY_SIZE(mark_names) == VENEER_NR_MARKS);
+
+/**
+ * veneer_mark_name - the extended attribute's full name
+ * @userxattr: in the user namespace rather than in trusted
+ * @mark: which mark
+ */
+const char *veneer_mark_name(bool userxattr, enum veneer_mark mark)
+{
+	return mark_names[mark][userxattr];
+}
+
+/**
+ * veneer_mark_get - read a mark
+ * @path: the object
+ * @userxattr: which namespace
+ * @mark: which mark
+ * @buf: receives the value
+ * @size: size of @buf; 0 asks for the length
+ *
+ * Return: the value's length, 0 when the mark is not there (an empty value
+ * means the same), or a negative error; %-ERANGE when @buf is too small.
+ */
+ssize_t veneer_mark_get(const struct path *path, bool userxattr,
+			enum veneer_mark mark, void *buf, size_t size)
+{
+	ssize_t len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
+				   veneer_mark_name(userxattr, mark), buf, size);
+
+	if (len == -ENODATA || len == -EOPNOTSUPP)
+		return 0;
+	return len;
+}
+
+/* A mark of any length, for the caller to kvfree(); %NULL for none. */
+static void *mark_get_alloc(const struct path *path, bool userxattr,
+			    enum veneer_mark mark, size_t *size)
+{
+	void *value = veneer_getxattr_alloc(path,
+					    veneer_mark_name(userxattr, mark),
+					    size);
+
+	if (value == ERR_PTR(-ENODATA) || value == ERR_PTR(-EOPNOTSUPP))
+		return NULL;
+	return value;
+}
+
+/**
+ * veneer_mark_set - write a mark
+ * @path: an object of the upper, its inode not locked
+ * @userxattr: which namespace
+ * @mark: which mark
+ * @value: the value
+ * @size: its length
+ */
+int veneer_mark_set(const struct path *path, bool userxattr,
+		    enum veneer_mark mark, const void *value, size_t size)
+{
+	return vfs_setxattr(mnt_idmap(path->mnt), path->dentry,
+			    veneer_mark_name(userxattr, mark), value, size, 0);
+}
+
+/**
+ * veneer_mark_remove - take a mark away
+ * @path: an object of the upper, its inode not locked
+ * @userxattr: which namespace
+ * @mark: which mark
+ *
+ * Return: 0 also when there was none.
+ */
+int veneer_mark_remove(const struct path *path, bool userxattr,
+		       enum veneer_mark mark)
+{
+	int err = vfs_removexattr(mnt_idmap(path->mnt), path->dentry,
+				  veneer_mark_name(userxattr, mark));
+
+	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
+}
+
+/**
+ * veneer_opaque_mark - read a directory's opaque mark
+ * @path: the directory
+ * @userxattr: which namespace
+ *
+ * Return: 'y', 'x', 0 for neither, or a negative error.
+ */
+int veneer_opaque_mark(const struct path *path, bool userxattr)
+{
+	char value;
+	ssize_t len = veneer_mark_get(path, userxattr, VENEER_MARK_OPAQUE,
+				      &value, sizeof(value));
+
+	if (len == -ERANGE)
+		return 0;
+	if (len <= 0)
+		return len;
+	return value == 'y' || value == 'x' ? value : 0;
+}
+
+/* Is this an empty regular file, which is what carries marks of this kind? */
+static int empty_file_mark(const struct path *path, bool userxattr,
+			   enum veneer_mark mark)
+{
+	const struct inode *inode = d_inode(path->dentry);
+	ssize_t len;
+
+	if (!S_ISREG(inode->i_mode) || i_size_read(inode))
+		return 0;
+
+	len = veneer_mark_get(path, userxattr, mark, NULL, 0);
+	return len < 0 ? len : len > 0;
+}
+
+/**
+ * veneer_is_whiteout - does this object delete the name below it?
+ * @path: an object of a layer or of the upper
+ * @userxattr: which namespace
+ *
+ * Return: 1, 0, or a negative error.
+ */
+int veneer_is_whiteout(const struct path *path, bool userxattr)
+{
+	const struct inode *inode = d_inode(path->dentry);
+	ssize_t len;
+
+	if (IS_WHITEOUT(inode))
+		return 1;
+	if (!S_ISREG(inode->i_mode) || i_size_read(inode))
+		return 0;
+
+	/* overlayfs writes this one with an empty value. */
+	len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
+			   veneer_mark_name(userxattr, VENEER_MARK_WHITEOUT),
+			   NULL, 0);
+	if (len == -ENODATA || len == -EOPNOTSUPP)
+		return 0;
+	return len < 0 ? len : 1;
+}
+
+/**
+ * veneer_is_cdev0 - does this file stand for a character device 0:0?
+ * @path: an object of a layer or of the upper
+ * @userxattr: which namespace
+ *
+ * A real one would be a whiteout, so a user's own is kept in this form.
+ *
+ * Return: 1, 0, or a negative error.
+ */
+int veneer_is_cdev0(const struct path *path, bool userxattr)
+{
+	return empty_file_mark(path, userxattr, VENEER_MARK_CDEV0);
+}
+
+/**
+ * veneer_redirect_get - read a directory's redirect
+ * @path: the directory
+ * @userxattr: which namespace
+ *
+ * Return: the path, absolute from the root of the stack or a single name
+ * beside the directory's own, for the caller to kvfree(); %NULL for none; or
+ * an ERR_PTR(), %-EUCLEAN for something that is neither.
+ */
+char *veneer_redirect_get(const struct path *path, bool userxattr)
+{
+	size_t size;
+	char *to = mark_get_alloc(path, userxattr, VENEER_MARK_REDIRECT, &size);
+
+	if (IS_ERR_OR_NULL(to))
+		return to;
+
+	if (!size || strlen(to) != size || (*to != '/' && strchr(to, '/')) ||
+	    !strcmp(to, ".") || !strcmp(to, "..")) {
+		veneer_err_ratelimited("%pd2: redirect is neither a name nor an absolute path\n",
+				       path->dentry);
+		kvfree(to);
+		return ERR_PTR(-EUCLEAN);
+	}
+	return to;
+}
+
+/**
+ * veneer_origin_get - read the inode number that an object had below
+ * @path: an object of the upper
+ * @userxattr: which namespace
+ * @ino: receives the number
+ *
+ * Return: 1 when there is one, 0 when not, or a negative error.
+ */
+int veneer_origin_get(const struct path *path, bool userxattr, u64 *ino)
+{
+	struct veneer_origin_disk disk;
+	ssize_t len = veneer_mark_get(path, userxattr, VENEER_MARK_ORIGIN,
+				      &disk, sizeof(disk));
+
+	if (!len)
+		return 0;
+	if (len != -ERANGE && len < 0)
+		return len;
+	if (len != sizeof(disk) || disk.version != VENEER_ORIGIN_VERSION) {
+		veneer_err_ratelimited("%pd2: origin record is damaged or of another version\n",
+				       path->dentry);
+		return -EUCLEAN;
+	}
+	*ino = le64_to_cpu(disk.ino);
+	return 1;
+}
+
+/**
+ * veneer_origin_set - record the inode number that an object had below
+ * @path: an object of the upper
+ * @userxattr: which namespace
+ * @ino: the number
+ */
+int veneer_origin_set(const struct path *path, bool userxattr, u64 ino)
+{
+	struct veneer_origin_disk disk = {
+		.version = VENEER_ORIGIN_VERSION,
+		.ino	 = cpu_to_le64(ino),
+	};
+
+	return veneer_mark_set(path, userxattr, VENEER_MARK_ORIGIN,
+			       &disk, sizeof(disk));
+}
+
+static u32 split_crc(struct veneer_split_disk *disk, size_t size)
+{
+	__le32 saved = disk->crc;
+	u32 crc;
+
+	disk->crc = 0;
+	crc = crc32_le(~0, (const u8 *)disk, size);
+	disk->crc = saved;
+	return crc;
+}
+
+static const char *split_fault(struct veneer_split_disk *disk, size_t size)
+{
+	if (size < sizeof(*disk) ||
+	    le32_to_cpu(disk->magic) != VENEER_SPLIT_MAGIC)
+		return "is not one";
+	if (disk->version != VENEER_SPLIT_VERSION)
+		return "is of another version";
+	if (split_crc(disk, size) != le32_to_cpu(disk->crc))
+		return "has a wrong checksum";
+	if (le32_to_cpu(disk->path_len) != size - sizeof(*disk) ||
+	    le64_to_cpu(disk->below_size) > MAX_LFS_FILESIZE ||
+	    disk->path[0] != '/' ||
+	    strnlen(disk->path, size - sizeof(*disk)) != size - sizeof(*disk))
+		return "is damaged";
+	if (le32_to_cpu(disk->flags))
+		return "uses features that this version does not have";
+	return NULL;
+}
+
+/**
+ * veneer_split_get - read a split record
+ * @path: a regular file of the upper or of a layer
+ * @userxattr: which namespace
+ * @split: receives the record; the caller kfree()s its path
+ *
+ * Return: 1 when there is one, 0 when not, or a negative error; %-EUCLEAN,
+ * and a line in the log, for one that cannot be trusted.
+ */
+int veneer_split_get(const struct path *path, bool userxattr,
+		     struct veneer_split *split)
+{
+	struct veneer_split_disk *disk;
+	const char *fault;
+	size_t size;
+
+	disk = mark_get_alloc(path, userxattr, VENEER_MARK_SPLIT, &size);
+	if (!disk)
+		return 0;
+	if (IS_ERR(disk))
+		return PTR_ERR(disk);
+
+	fault = split_fault(disk, size);
+	if (fault) {
+		veneer_err_ratelimited("%pd2: split record %s; the file cannot be read\n",
+				       path->dentry, fault);
+		kvfree(disk);
+		return -EUCLEAN;
+	}
+
+	split->below_size = le64_to_cpu(disk->below_size);
+	split->path = kmemdup_nul(disk->path, size - sizeof(*disk), GFP_KERNEL);
+	kvfree(disk);
+	return split->path ? 1 : -ENOMEM;
+}
+
+/**
+ * veneer_split_set - write a split record, and the mark that stops overlayfs
+ * @path: a regular file of the upper, not yet visible
+ * @userxattr: which namespace
+ * @split: the record
+ */
+int veneer_split_set(const struct path *path, bool userxattr,
+		     const struct veneer_split *split)
+{
+	size_t path_len = strlen(split->path);
+	size_t size = sizeof(struct veneer_split_disk) + path_len;
+	struct veneer_split_disk *disk;
+	int err;
+
+	/* Empty is the form that every version of overlayfs understands. */
+	err = veneer_mark_set(path, userxattr, VENEER_MARK_METACOPY, "", 0);
+	if (err)
+		return err;
+
+	disk = kzalloc(size, GFP_KERNEL);
+	if (!disk)
+		return -ENOMEM;
+
+	disk->magic = cpu_to_le32(VENEER_SPLIT_MAGIC);
+	disk->version = VENEER_SPLIT_VERSION;
+	disk->below_size = cpu_to_le64(split->below_size);
+	disk->path_len = cpu_to_le32(path_len);
+	memcpy(disk->path, split->path, path_len);
+	disk->crc = cpu_to_le32(split_crc(disk, size));
+
+	err = veneer_mark_set(path, userxattr, VENEER_MARK_SPLIT, disk, size);
+	kfree(disk);
+	return err;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Mount: an upper over a stack; what a container sees.
+ *
+ * Lock order, the outermost first.  A lock is taken with any number of those
+ * above it held, and none of those below:
+ *
+ *   s_umount of a mount
+ *     sb_writers of a mount
+ *       i_rwsem of the mount's directories, as the VFS orders them
+ *         i_rwsem of a mount's file
+ *           veneer_inode.lock: one at a time
+ *             sb_writers of the upper's filesystem
+ *               s_vfs_rename_mutex of the upper's filesystem
+ *                 i_rwsem of the upper's directories and files: work/ first
+ *             i_rwsem of a directory of the stack
+ *               veneer_stack_inode.lock
+ *                 i_rwsem of a directory of a layer
+ *
+ * mmap_lock is taken under i_rwsem of a mount's file and of its directories
+ * (a copy to or from user memory faults), so nothing under mmap_lock may take
+ * those.  The copy-up that mmap(2) can need takes locks of the upper that
+ * others hold over mmap_lock; see veneer_copy_up_from_mmap().
+ */
+#ifndef VENEER_MOUNT_H
+#define VENEER_MOUNT_H
+
+#include <linux/errseq.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+
+#include "options.h"
+#include "stack.h"
+
+#define VENEER_SUPER_MAGIC	0x764e4552	/* "vNER" */
+
+/**
+ * struct veneer_mount - a mount, the s_fs_info of its superblock
+ * @cred: the mounter's credentials, a reference.  Every look at a real object
+ *	is made with them
+ * @stack: the stack, an active reference
+ * @upper: private clone of the mount that the upper is on, rooted at the
+ *	upper; %NULL on a mount without one
+ * @work: the directory "work" in the given workdir, a reference: where an
+ *	object is made before it gets its name
+ * @workdir: the given workdir, a reference
+ * @upper_claimed: @upper's root is marked as in use by us
+ * @work_claimed: @workdir is
+ * @upper_fsid: number of the upper's filesystem, for veneer_map_ino()
+ * @temp_id: makes names in @work
+ * @wb_err: on a volatile mount: the state of the upper's write-back errors
+ *	when it was mounted
+ * @namelen: longest name
+ * @options: what it was mounted with
+ *
+ * Fixed before the superblock can be found, but for @temp_id; lives until
+ * after the superblock's last inode is gone.
+ */
+struct veneer_mount {
+	const struct cred	*cred;
+	struct super_block	*stack;
+	struct vfsmount		*upper;
+	struct dentry		*work;
+	struct dentry		*workdir;
+	bool			upper_claimed;
+	bool			work_claimed;
+	unsigned int		upper_fsid;
+	atomic_t		temp_id;
+	errseq_t		wb_err;
+	long			namelen;
+	struct veneer_options	options;
+};
+
+static inline struct veneer_mount *veneer_mount(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+static inline const struct cred *veneer_cred(const struct super_block *sb)
+{
+	return veneer_mount(sb)->cred;
+}
+
+static inline struct mnt_idmap *veneer_upper_idmap(const struct veneer_mount *m)
+{
+	return mnt_idmap(m->upper);
+}
+
+static inline struct path veneer_upper_path(const struct veneer_mount *m,
+					    struct dentry *upper)
+{
+	return (struct path) { .mnt = m->upper, .dentry = upper };
+}
+
+extern struct file_system_type veneer_fs_type;
+
+unsigned int veneer_mount_count(void);
+int veneer_get_tree(struct fs_context *fc);
+void veneer_kill_sb(struct super_block *sb);
+
+#endif

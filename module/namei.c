@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names found: one look into the upper, one into the stack.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "acl.h"
+#include "compat.h"
+#include "dir.h"
+#include "file.h"
+#include "format.h"
+#include "inode.h"
+#include "log.h"
+#include "marks.h"
+#include "namei.h"
+#include "xattr.h"
+
+/**
+ * struct upper_facts - what the upper says about a name
+ * @path: the object there; @path.dentry is a reference, or %NULL for none
+ * @hides: what the stack has under this name does not show through
+ * @redirect: where in the stack a directory's lower part is, for kvfree();
+ *	%NULL for the same name
+ * @split: a file's record of where its data is; @split.path is %NULL for none
+ * @has_origin: @ino counts
+ * @ino: the inode number that it had below
+ * @cdev0: it stands for a character device 0:0
+ */
+struct upper_facts {
+	struct path		path;
+	bool			hides;
+	char			*redirect;
+	struct veneer_split	split;
+	bool			has_origin;
+	u64			ino;
+	bool			cdev0;
+};
+
+/**
+ * veneer_is_reserved - is this name kept for Veneer itself?
+ * @dir: a directory of a mount
+ * @dentry: the name
+ */
+bool veneer_is_reserved(const struct inode *dir, const struct dentry *dentry)
+{
+	return dir == d_inode(dir->i_sb->s_root) &&
+	       dentry->d_name.len == strlen(VENEER_DIR_NAME) &&
+	       !memcmp(dentry->d_name.name, VENEER_DIR_NAME,
+		       strlen(VENEER_DIR_NAME));
+}
+
+/**
+ * veneer_find_below - what the stack has under a name
+ * @dir: a directory of a mount
+ * @dentry: the name
+ *
+ * Return: the stack's object with a reference; %NULL for none; an ERR_PTR().
+ * Runs with the mounter's credentials.
+ */
+struct dentry *veneer_find_below(struct inode *dir, const struct dentry *dentry)
+{
+	struct dentry *below = veneer_inode(dir)->below;
+
+	if (!below || veneer_is_reserved(dir, dentry))
+		return NULL;
+	return veneer_stack_find(below, dentry->d_name.name);
+}
+
+static void facts_put(struct upper_facts *facts)
+{
+	dput(facts->path.dentry);
+	kvfree(facts->redirect);
+	kfree(facts->split.path);
+}
+
+static int read_dir_marks(struct upper_facts *facts, bool userxattr)
+{
+	int opaque = veneer_opaque_mark(&facts->path, userxattr);
+
+	if (opaque < 0)
+		return opaque;
+	facts->hides = opaque == 'y';
+	if (facts->hides)
+		return 0;
+
+	facts->redirect = veneer_redirect_get(&facts->path, userxattr);
+	if (IS_ERR(facts->redirect)) {
+		int err = PTR_ERR(facts->redirect);
+
+		facts->redirect = NULL;
+		return err;
+	}
+	return 0;
+}
+
+static int read_file_marks(struct upper_facts *facts, bool userxattr)
+{
+	int ret;
+
+	ret = veneer_split_get(&facts->path, userxattr, &facts->split);
+	if (ret)
+		return min(ret, 0);
+	ret = veneer_is_cdev0(&facts->path, userxattr);
+	facts->cdev0 = ret > 0;
+	return min(ret, 0);
+}
+
+/* Asks the upper about a name.  The caller ends it with facts_put(). */
+static int ask_upper(struct veneer_mount *m, struct dentry *dir,
+		     const char *name, struct upper_facts *facts)
+{
+	const bool userxattr = m->options.userxattr;
+	struct dentry *dentry;
+	int err;
+
+	dentry = veneer_lookup_unlocked(veneer_upper_idmap(m), name, dir);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	if (d_is_negative(dentry)) {
+		dput(dentry);
+		return 0;
+	}
+	facts->path = veneer_upper_path(m, dentry);
+
+	err = veneer_is_whiteout(&facts->path, userxattr);
+	if (err) {
+		dput(dentry);
+		facts->path.dentry = NULL;
+		facts->hides = true;
+		return min(err, 0);
+	}
+
+	if (d_is_dir(dentry)) {
+		err = read_dir_marks(facts, userxattr);
+	} else {
+		facts->hides = true;
+		if (d_is_reg(dentry))
+			err = read_file_marks(facts, userxattr);
+	}
+	if (err)
+		return err;
+
+	err = veneer_origin_get(&facts->path, userxattr, &facts->ino);
+	facts->has_origin = err > 0;
+	/* A wrong number is a smaller evil than a file that cannot be had. */
+	return err == -EUCLEAN ? 0 : min(err, 0);
+}
+
+static struct dentry *follow_record(struct veneer_mount *m,
+				    const struct upper_facts *facts,
+				    const char *path, bool dir)
+{
+	struct dentry *below = veneer_stack_walk(m->stack->s_root, path);
+
+	if (IS_ERR(below))
+		return below;
+	if (below && (dir ? d_is_dir(below) : d_is_reg(below)))
+		return below;
+
+	veneer_err_ratelimited("%pd2: %s '%s', which the layers do not have; were they changed?\n",
+			       facts->path.dentry,
+			       dir ? "continues" : "has its data in", path);
+	dput(below);
+	return ERR_PTR(-EIO);
+}
+
+/* The object of the stack that this one covers, or %NULL. */
+static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
+				const struct dentry *name,
+				const struct upper_facts *facts)
+{
+	struct dentry *below;
+
+	if (facts->split.path)
+		return follow_record(m, facts, facts->split.path, false);
+	if (facts->redirect && *facts->redirect == '/')
+		return follow_record(m, facts, facts->redirect, true);
+	if (facts->hides || !veneer_inode(dir)->below)
+		return NULL;
+	if (facts->redirect)
+		return veneer_stack_find(veneer_inode(dir)->below,
+					 facts->redirect);
+
+	below = veneer_find_below(dir, name);
+	/* Only directories merge. */
+	if (!IS_ERR_OR_NULL(below) && facts->path.dentry && !d_is_dir(below)) {
+		dput(below);
+		return NULL;
+	}
+	return below;
+}
+
+static int found_below(struct veneer_mount *m, struct veneer_found *found)
+{
+	struct path real;
+	int ret;
+
+	found->ino = veneer_stack_ino(found->below);
+	if (!d_is_reg(found->below))
+		return 0;
+
+	veneer_stack_real(found->below, &real);
+	ret = veneer_is_cdev0(&real, m->options.userxattr);
+	found->cdev0 = ret > 0;
+	return min(ret, 0);
+}
+
+/* Turns both answers into an inode; %NULL when there is nothing. */
+static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
+			     struct dentry *below)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct veneer_found found = { .upper = facts->path.dentry,
+				      .below = below };
+	int err = 0;
+
+	if (!found.upper && !found.below)
+		return NULL;
+
+	if (!found.upper) {
+		err = found_below(m, &found);
+	} else {
+		found.cdev0 = facts->cdev0;
+		found.whole = !facts->split.path;
+		found.ino = facts->has_origin ? facts->ino :
+			    veneer_map_ino(m->upper_fsid,
+					   d_inode(found.upper)->i_ino);
+	}
+	if (err) {
+		dput(below);
+		return ERR_PTR(err);
+	}
+	facts->path.dentry = NULL;
+	return veneer_inode_get(sb, NULL, &found);
+}
+
+static struct dentry *veneer_lookup(struct inode *dir, struct dentry *dentry,
+				    unsigned int flags)
+{
+	struct veneer_mount *m = veneer_mount(dir->i_sb);
+	struct dentry *upper_dir = veneer_upper(dir);
+	struct upper_facts facts = {};
+	struct inode *inode = NULL;
+	struct dentry *below;
+	int err = 0;
+
+	if (dentry->d_name.len > m->namelen)
+		return ERR_PTR(-ENAMETOOLONG);
+	if (veneer_is_reserved(dir, dentry))
+		return d_splice_alias(NULL, dentry);
+
+	CLASS(veneer_cred, cred)(m->cred);
+	if (upper_dir)
+		err = ask_upper(m, upper_dir, dentry->d_name.name, &facts);
+	if (!err) {
+		below = ask_stack(m, dir, dentry, &facts);
+		inode = IS_ERR(below) ? ERR_CAST(below) :
+					combine(dir->i_sb, &facts, below);
+		err = PTR_ERR_OR_ZERO(inode);
+	}
+	facts_put(&facts);
+	return err ? ERR_PTR(err) : d_splice_alias(inode, dentry);
+}
+
+/**
+ * veneer_root_inode - make the inode of a mount's root
+ * @sb: the mount
+ * @inode: receives the inode
+ */
+int veneer_root_inode(struct super_block *sb, struct inode **inode)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct veneer_found found = {
+		.upper	= m->upper ? dget(m->upper->mnt_root) : NULL,
+		.below	= dget(m->stack->s_root),
+		.ino	= veneer_stack_ino(m->stack->s_root),
+	};
+
+	*inode = veneer_inode_get(sb, NULL, &found);
+	return PTR_ERR_OR_ZERO(*inode);
+}
+
+const struct inode_operations veneer_dir_inode_operations = {
+	.lookup		= veneer_lookup,
+	.create		= veneer_create,
+	.mkdir		= veneer_mkdir,
+	.mknod		= veneer_mknod,
+	.symlink	= veneer_symlink,
+	.link		= veneer_link,
+	.tmpfile	= veneer_tmpfile,
+	.unlink		= veneer_unlink,
+	.rmdir		= veneer_rmdir,
+	.rename		= veneer_rename,
+	.permission	= veneer_permission,
+	.getattr	= veneer_getattr,
+	.setattr	= veneer_setattr,
+	.listxattr	= veneer_listxattr,
+	.get_inode_acl	= veneer_get_inode_acl,
+	.get_acl	= veneer_get_acl,
+	.set_acl	= veneer_set_acl,
+	.update_time	= veneer_update_time,
+	.fileattr_get	= veneer_fileattr_get,
+	.fileattr_set	= veneer_fileattr_set,
+};

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Options of a mount: from strings to paths, and back in /proc/mounts. */
+#include <linux/cred.h>
+#include <linux/fs_parser.h>
+#include <linux/module.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "log.h"
+#include "mount.h"
+#include "options.h"
+
+enum option {
+	OPT_LOWERDIR,
+	OPT_LOWERDIR_ADD,
+	OPT_UPPERDIR,
+	OPT_WORKDIR,
+	OPT_VOLATILE,
+	OPT_USERXATTR,
+};
+
+static const struct fs_parameter_spec veneer_parameters[] = {
+	fsparam_string("lowerdir",	OPT_LOWERDIR),
+	fsparam_string("lowerdir+",	OPT_LOWERDIR_ADD),
+	fsparam_string("upperdir",	OPT_UPPERDIR),
+	fsparam_string("workdir",	OPT_WORKDIR),
+	fsparam_flag("volatile",	OPT_VOLATILE),
+	fsparam_flag("userxattr",	OPT_USERXATTR),
+	{}
+};
+
+/* Removes backslashes that make the character after them an ordinary one. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	for (; *s; s++) {
+		if (*s == '\\' && s[1])
+			s++;
+		*to++ = *s;
+	}
+	*to = '\0';
+}
+
+/* Finds @name and, for /proc/mounts, what it is called from the root. */
+static int find_dir(struct fs_context *fc, const char *option, const char *name,
+		    struct path *path, char **full_name)
+{
+	char *buf, *full;
+	int err;
+
+	if (!*name) {
+		veneer_fc_err(fc, "%s: empty path", option);
+		return -EINVAL;
+	}
+
+	err = kern_path(name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, path);
+	if (err) {
+		veneer_fc_err(fc, "%s: cannot open directory '%s': error %d",
+			      option, name, err);
+		return err;
+	}
+
+	err = -EINVAL;
+	if (path->dentry->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE)) {
+		veneer_fc_err(fc, "%s: '%s' is on a filesystem with its own rules for names",
+			      option, name);
+		goto fail;
+	}
+
+	err = -ENOMEM;
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		goto fail;
+	full = d_path(path, buf, PATH_MAX);
+	*full_name = kstrdup(IS_ERR(full) ? name : full, GFP_KERNEL);
+	kfree(buf);
+	if (*full_name)
+		return 0;
+fail:
+	path_put(path);
+	*path = (struct path) {};
+	return err;
+}
+
+static int options_make_room(struct veneer_options *options)
+{
+	unsigned int room = options->room ? 2 * options->room : 16;
+	struct path *layers;
+	char **names;
+
+	if (options->nr_layers < options->room)
+		return 0;
+
+	layers = kvrealloc(options->layers, room * sizeof(*layers), GFP_KERNEL);
+	if (!layers)
+		return -ENOMEM;
+	options->layers = layers;
+	names = kvrealloc(options->layer_names, room * sizeof(*names),
+			  GFP_KERNEL);
+	if (!names)
+		return -ENOMEM;
+	options->layer_names = names;
+	options->room = room;
+	return 0;
+}
+
+static int add_layer(struct fs_context *fc, struct veneer_options *options,
+		     const char *option, const char *name)
+{
+	unsigned int nr = options->nr_layers;
+	int err;
+
+	if (nr == VENEER_MAX_LAYERS) {
+		veneer_fc_err(fc, "%s: more than %u layers, at '%s'", option,
+			      VENEER_MAX_LAYERS, name);
+		return -EINVAL;
+	}
+
+	err = options_make_room(options);
+	if (!err)
+		err = find_dir(fc, option, name, &options->layers[nr],
+			       &options->layer_names[nr]);
+	if (!err)
+		options->nr_layers++;
+	return err;
+}
+
+static void drop_layers(struct veneer_options *options)
+{
+	while (options->nr_layers) {
+		options->nr_layers--;
+		if (options->layers)
+			path_put(&options->layers[options->nr_layers]);
+		kfree(options->layer_names[options->nr_layers]);
+	}
+}
+
+/* "A:B:C", top first; a backslash makes the next character an ordinary one. */
+static int parse_lowerdir(struct fs_context *fc, struct veneer_options *options,
+			  char *value)
+{
+	char *start = value;
+	int err;
+
+	/* As with any option, the last one given counts. */
+	drop_layers(options);
+
+	for (char *p = value;; p++) {
+		bool last = !*p;
+
+		if (*p == '\\' && p[1]) {
+			p++;
+			continue;
+		}
+		if (*p && *p != ':')
+			continue;
+
+		*p = '\0';
+		unescape(start);
+		err = add_layer(fc, options, "lowerdir", start);
+		if (err || last)
+			return err;
+		start = p + 1;
+	}
+}
+
+static int set_dir(struct fs_context *fc, const char *option, char *value,
+		   struct path *path, char **name)
+{
+	struct path new_path = {};
+	char *new_name;
+	int err;
+
+	unescape(value);
+	err = find_dir(fc, option, value, &new_path, &new_name);
+	if (err)
+		return err;
+
+	path_put(path);
+	kfree(*name);
+	*path = new_path;
+	*name = new_name;
+	return 0;
+}
+
+static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
+{
+	struct veneer_options *options = fc->fs_private;
+	struct fs_parse_result result;
+	int opt;
+
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
+		/* mount(8) repeats every option when it remounts. */
+		if (fc->oldapi)
+			return 0;
+		veneer_fc_err(fc, "%s: cannot be changed by a remount; unmount and mount again",
+			      param->key);
+		return -EINVAL;
+	}
+
+	opt = fs_parse(fc, veneer_parameters, param, &result);
+	switch (opt) {
+	case OPT_LOWERDIR:
+		return parse_lowerdir(fc, options, param->string);
+	case OPT_LOWERDIR_ADD:
+		return add_layer(fc, options, "lowerdir+", param->string);
+	case OPT_UPPERDIR:
+		return set_dir(fc, "upperdir", param->string, &options->upper,
+			       &options->upper_name);
+	case OPT_WORKDIR:
+		return set_dir(fc, "workdir", param->string, &options->work,
+			       &options->work_name);
+	case OPT_VOLATILE:
+		options->is_volatile = true;
+		return 0;
+	case OPT_USERXATTR:
+		options->userxattr = true;
+		return 0;
+	default:
+		return opt;
+	}
+}
+
+/*
+ * Cuts the next option off mount(2)'s string.  A backslash keeps a comma in an
+ * option; the pair becomes a plain comma here, since only this level has a
+ * meaning for it.  Every other pair is the option's own.
+ */
+static char *next_option(char **rest)
+{
+	char *start = *rest;
+	char *to = start;
+
+	if (!start)
+		return NULL;
+
+	for (char *p = start;; p++) {
+		if (*p == '\\' && p[1]) {
+			if (p[1] != ',')
+				*to++ = *p;
+			*to++ = *++p;
+			continue;
+		}
+		if (!*p || *p == ',') {
+			*rest = *p ? p + 1 : NULL;
+			*to = '\0';
+			return start;
+		}
+		*to++ = *p;
+	}
+}
+
+static int veneer_parse_monolithic(struct fs_context *fc, void *data)
+{
+	return vfs_parse_monolithic_sep(fc, data, next_option);
+}
+
+static int veneer_reconfigure(struct fs_context *fc)
+{
+	struct super_block *sb = fc->root->d_sb;
+	const struct veneer_mount *m = veneer_mount(sb);
+
+	if (fc->sb_flags & SB_RDONLY)
+		return sb_rdonly(sb) ? 0 : sync_filesystem(sb);
+	if (m->upper)
+		return 0;
+
+	veneer_fc_err(fc, "cannot be mounted read-write: it has no upperdir");
+	return -EROFS;
+}
+
+static void veneer_free_fc(struct fs_context *fc)
+{
+	struct veneer_options *options = fc->fs_private;
+
+	if (!options)
+		return;
+	veneer_options_free(options);
+	kfree(options);
+}
+
+static const struct fs_context_operations veneer_context_operations = {
+	.free			= veneer_free_fc,
+	.parse_param		= veneer_parse_param,
+	.parse_monolithic	= veneer_parse_monolithic,
+	.get_tree		= veneer_get_tree,
+	.reconfigure		= veneer_reconfigure,
+};
+
+/**
+ * veneer_init_fs_context - begin a mount or a remount
+ * @fc: the context
+ */
+int veneer_init_fs_context(struct fs_context *fc)
+{
+	struct veneer_options *options;
+
+	fc->ops = &veneer_context_operations;
+	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
+		return 0;
+
+	options = kzalloc(sizeof(*options), GFP_KERNEL);
+	fc->fs_private = options;
+	return options ? 0 : -ENOMEM;
+}
+
+/**
+ * veneer_options_put_paths - give the paths back, keep their names
+ * @options: the options
+ */
+void veneer_options_put_paths(struct veneer_options *options)
+{
+	for (unsigned int i = 0; options->layers && i < options->nr_layers; i++)
+		path_put(&options->layers[i]);
+	kvfree(options->layers);
+	options->layers = NULL;
+	path_put(&options->upper);
+	options->upper = (struct path) {};
+	path_put(&options->work);
+	options->work = (struct path) {};
+}
+
+/**
+ * veneer_options_free - give back all that the options hold
+ * @options: the options; the struct itself is the caller's
+ */
+void veneer_options_free(struct veneer_options *options)
+{
+	drop_layers(options);
+	veneer_options_put_paths(options);
+	kvfree(options->layer_names);
+	kfree(options->upper_name);
+	kfree(options->work_name);
+}
+
+/* @name with a backslash before each of @special, as an option of @m. */
+static void show_escaped(struct seq_file *m, const char *name,
+			 const char *special)
+{
+	for (; *name; name++) {
+		char c[2] = { *name };
+
+		/* mount(8) undoes the octal form, the module the backslash. */
+		if (strchr(special, *name))
+			seq_puts(m, "\\134");
+		seq_escape(m, c, ", \t\n\\");
+	}
+}
+
+/**
+ * veneer_show_options - the options, for /proc/mounts
+ * @m: where to
+ * @root: root of the mount
+ *
+ * What is shown mounts the same again.  The new mount API takes strings of
+ * 255 bytes, so that longer lists of layers are shown one by one.
+ */
+int veneer_show_options(struct seq_file *m, struct dentry *root)
+{
+	const struct veneer_options *o = &veneer_mount(root->d_sb)->options;
+	size_t len = 0;
+	bool single = false;
+
+	for (unsigned int i = 0; i < o->nr_layers; i++) {
+		len += strlen(o->layer_names[i]) + 1;
+		/* "lowerdir+" has no way to write these. */
+		if (strpbrk(o->layer_names[i], ",\\"))
+			single = true;
+	}
+
+	for (unsigned int i = 0; i < o->nr_layers; i++) {
+		if (!single && len > 200) {
+			seq_show_option(m, "lowerdir+", o->layer_names[i]);
+			continue;
+		}
+		seq_puts(m, i ? ":" : ",lowerdir=");
+		show_escaped(m, o->layer_names[i], ":,\\");
+	}
+	if (o->upper_name) {
+		seq_puts(m, ",upperdir=");
+		show_escaped(m, o->upper_name, ",\\");
+		seq_puts(m, ",workdir=");
+		show_escaped(m, o->work_name, ",\\");
+	}
+	if (o->is_volatile)
+		seq_puts(m, ",volatile");
+	if (o->userxattr)
+		seq_puts(m, ",userxattr");
+	return 0;
+}
+
+struct file_system_type veneer_fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "veneer",
+	.init_fs_context	= veneer_init_fs_context,
+	.parameters		= veneer_parameters,
+	.kill_sb		= veneer_kill_sb,
+};
+MODULE_ALIAS_FS("veneer");

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Options of a mount: from strings to paths, and back in /proc/mounts. */
+#ifndef VENEER_OPTIONS_H
+#define VENEER_OPTIONS_H
+
+#include <linux/fs_context.h>
+#include <linux/path.h>
+#include <linux/seq_file.h>
+
+/* Far above what runtimes need, far below what would hurt anybody else. */
+#define VENEER_MAX_LAYERS	4096
+
+/**
+ * struct veneer_options - what a mount was asked for
+ * @layers: the layers' directories, top first; references, dropped when the
+ *	mount is made
+ * @layer_names: their absolute paths
+ * @nr_layers: how many
+ * @room: how many fit
+ * @upper: the upper directory; a reference, or all zero
+ * @upper_name: its absolute path
+ * @work: the working directory; a reference, or all zero
+ * @work_name: its absolute path
+ * @is_volatile: nothing is made durable
+ * @userxattr: marks are in the user namespace
+ */
+struct veneer_options {
+	struct path	*layers;
+	char		**layer_names;
+	unsigned int	nr_layers;
+	unsigned int	room;
+	struct path	upper;
+	char		*upper_name;
+	struct path	work;
+	char		*work_name;
+	bool		is_volatile;
+	bool		userxattr;
+};
+
+int veneer_init_fs_context(struct fs_context *fc);
+void veneer_options_put_paths(struct veneer_options *options);
+void veneer_options_free(struct veneer_options *options);
+int veneer_show_options(struct seq_file *m, struct dentry *root);
+
+#endif

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Names renamed.
+ *
+ * What makes this more than a rename in the upper is that the stack stays
+ * where it is: a directory that has a lower part takes along where that is
+ * (a redirect), one that has none must not get the lower part of its new name
+ * (opaque), and the old name must not show what is below it (a whiteout).
+ * All marks are made before the one rename in the upper, which leaves the
+ * whiteout, too: none of them changes what is seen at the old name.
+ */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "copyup.h"
+#include "dir.h"
+#include "inode.h"
+#include "marks.h"
+#include "namei.h"
+#include "upper.h"
+
+/**
+ * struct side - one end of a rename
+ * @dir: the directory
+ * @dentry: the name
+ * @inode: what is there, or %NULL
+ * @shines: the stack has something under this name
+ */
+struct side {
+	struct inode	*dir;
+	struct dentry	*dentry;
+	struct inode	*inode;
+	bool		shines;
+};
+
+static int ask_below(struct side *side)
+{
+	struct dentry *below = veneer_find_below(side->dir, side->dentry);
+
+	if (IS_ERR(below))
+		return PTR_ERR(below);
+	side->shines = below;
+	dput(below);
+	return 0;
+}
+
+static int set_redirect(struct veneer_mount *m, struct inode *inode)
+{
+	const struct path path = veneer_upper_path(m, veneer_upper(inode));
+	char *buf, *to;
+	int err;
+
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	to = dentry_path_raw(veneer_inode(inode)->below, buf, PATH_MAX);
+	err = PTR_ERR_OR_ZERO(to);
+	if (!err)
+		err = veneer_mark_set(&path, m->options.userxattr,
+				      VENEER_MARK_REDIRECT, to, strlen(to));
+	kfree(buf);
+	return err;
+}
+
+/* Makes ready what is at @from for being at @to. */
+static int prepare_move(struct veneer_mount *m, const struct side *from,
+			const struct side *to)
+{
+	struct inode *inode = from->inode;
+	struct path path;
+	int err = 0;
+
+	if (veneer_has_origin(inode) ||
+	    (S_ISCHR(inode->i_mode) && inode->i_rdev == WHITEOUT_DEV))
+		err = veneer_mark_impure(to->dir);
+	if (err || !S_ISDIR(inode->i_mode))
+		return err;
+
+	if (veneer_inode(inode)->below)
+		return set_redirect(m, inode);
+	if (!to->shines)
+		return 0;
+	path = veneer_upper_path(m, veneer_upper(inode));
+	return veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_OPAQUE,
+			       "y", 1);
+}
+
+/*
+ * A directory that is empty to us may hold whiteouts in the upper.  Puts an
+ * opaque one without any in its place, for a rename to replace.
+ */
+static int clear_whiteouts(struct veneer_mount *m, struct inode *inode)
+{
+	const struct inode *old = d_inode(veneer_upper(inode));
+	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
+	struct dentry *upper = veneer_upper(inode);
+	struct dentry *temp;
+	struct path path;
+	struct iattr attr = {
+		.ia_valid	= ATTR_UID | ATTR_GID | ATTR_MODE,
+		.ia_vfsuid	= i_uid_into_vfsuid(veneer_upper_idmap(m), old),
+		.ia_vfsgid	= i_gid_into_vfsgid(veneer_upper_idmap(m), old),
+		.ia_mode	= old->i_mode,
+	};
+	int err;
+
+	temp = veneer_temp_make(m, &new);
+	if (IS_ERR(temp))
+		return PTR_ERR(temp);
+
+	path = veneer_upper_path(m, temp);
+	err = veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_OPAQUE,
+			      "y", 1);
+	if (!err) {
+		inode_lock(d_inode(temp));
+		err = notify_change(veneer_upper_idmap(m), temp, &attr, NULL);
+		inode_unlock(d_inode(temp));
+	}
+	if (!err)
+		err = veneer_temp_exchange(m, temp, upper);
+
+	/* Whichever of the two is in work/ now. */
+	veneer_temp_discard(m, err ? temp : upper);
+	dput(temp);
+	return err;
+}
+
+static int check_target(const struct side *old, const struct side *new)
+{
+	if (!new->inode || !S_ISDIR(new->inode->i_mode))
+		return 0;
+	return veneer_dir_check_empty(new->inode);
+}
+
+/* The rename itself, with both directories of the upper locked. */
+static int rename_upper(struct veneer_mount *m, const struct side *old,
+			const struct side *new, unsigned int flags,
+			struct dentry *trap, struct dentry **left)
+{
+	struct mnt_idmap *idmap = veneer_upper_idmap(m);
+	struct renamedata rd = {
+		.old_mnt_idmap	= idmap,
+		.old_dir	= d_inode(veneer_upper(old->dir)),
+		.new_mnt_idmap	= idmap,
+		.new_dir	= d_inode(veneer_upper(new->dir)),
+	};
+	bool over_whiteout;
+	int err = -ESTALE;
+
+	rd.old_dentry = veneer_lookup_locked(idmap, old->dentry->d_name.name,
+					     veneer_upper(old->dir));
+	if (IS_ERR(rd.old_dentry))
+		return PTR_ERR(rd.old_dentry);
+	rd.new_dentry = veneer_lookup_locked(idmap, new->dentry->d_name.name,
+					     veneer_upper(new->dir));
+	if (IS_ERR(rd.new_dentry)) {
+		dput(rd.old_dentry);
+		return PTR_ERR(rd.new_dentry);
+	}
+
+	if (rd.old_dentry == trap || rd.new_dentry == trap ||
+	    d_inode(rd.old_dentry) != d_inode(veneer_upper(old->inode)) ||
+	    ((flags & RENAME_EXCHANGE) &&
+	     d_inode(rd.new_dentry) != d_inode(veneer_upper(new->inode))))
+		goto out;
+
+	/*
+	 * A directory cannot replace a whiteout, but can change places with
+	 * it; it is then where one may be wanted anyway.
+	 */
+	over_whiteout = d_is_dir(rd.old_dentry) &&
+			d_is_positive(rd.new_dentry) &&
+			!d_is_dir(rd.new_dentry);
+	if ((flags & RENAME_EXCHANGE) || over_whiteout)
+		rd.flags = RENAME_EXCHANGE;
+	else if (old->shines)
+		rd.flags = RENAME_WHITEOUT;
+
+	err = vfs_rename(&rd);
+	if (!err && over_whiteout && !(flags & RENAME_EXCHANGE) &&
+	    !old->shines)
+		*left = dget(rd.new_dentry);
+out:
+	dput(rd.old_dentry);
+	dput(rd.new_dentry);
+	return err;
+}
+
+static int rename_real(struct veneer_mount *m, const struct side *old,
+		       const struct side *new, unsigned int flags)
+{
+	struct dentry *old_dir = veneer_upper(old->dir);
+	struct dentry *new_dir = veneer_upper(new->dir);
+	struct dentry *trap, *left = NULL;
+	int err;
+
+	trap = lock_rename(new_dir, old_dir);
+	if (IS_ERR(trap))
+		return PTR_ERR(trap);
+	err = rename_upper(m, old, new, flags, trap, &left);
+	/* A whiteout that hides nothing. */
+	if (left)
+		vfs_unlink(veneer_upper_idmap(m), d_inode(old_dir), left, NULL);
+	unlock_rename(new_dir, old_dir);
+	dput(left);
+	return err;
+}
+
+static int prepare_and_rename(struct veneer_mount *m, struct side *old,
+			      struct side *new, unsigned int flags)
+{
+	const bool exchange = flags & RENAME_EXCHANGE;
+	int err;
+
+	err = ask_below(old);
+	if (!err)
+		err = ask_below(new);
+	if (!err)
+		err = prepare_move(m, old, new);
+	if (!err && exchange)
+		err = prepare_move(m, new, old);
+	if (!err)
+		err = rename_real(m, old, new, flags);
+	if (err != -ENOTEMPTY || exchange)
+		return err;
+
+	/* It was empty when we looked: so what is in it are whiteouts. */
+	err = clear_whiteouts(m, new->inode);
+	if (!err) {
+		err = rename_real(m, old, new, flags);
+		/* Its inode stands for the one with whiteouts. */
+		if (err)
+			d_drop(new->dentry);
+	}
+	return err;
+}
+
+/* Brings the caches of names in step with what was done. */
+static void note_names(const struct side *old, const struct side *new,
+		       unsigned int flags)
+{
+	const struct qstr *on = &old->dentry->d_name, *nn = &new->dentry->d_name;
+
+	veneer_names_set(new->dir, nn->name, nn->len, old->inode->i_ino,
+			 fs_umode_to_dtype(old->inode->i_mode));
+	if (flags & RENAME_EXCHANGE)
+		veneer_names_set(old->dir, on->name, on->len,
+				 new->inode->i_ino,
+				 fs_umode_to_dtype(new->inode->i_mode));
+	else if (old->shines)
+		veneer_names_hide(old->dir, on->name, on->len);
+	else
+		veneer_names_drop(old->dir, on->name, on->len);
+
+	veneer_copyattr(old->inode);
+	veneer_copyattr(old->dir);
+	veneer_copyattr(new->dir);
+	if (new->inode && (flags & RENAME_EXCHANGE))
+		veneer_copyattr(new->inode);
+	else if (new->inode)
+		veneer_inode_lost_name(new->inode);
+}
+
+/*
+ * What the caller calls a whiteout is an object like any other to us.  The
+ * rename is done: should this fail, the dcache must learn of it.
+ */
+static int leave_cdev0(const struct side *old, const struct side *new)
+{
+	int err = veneer_install_cdev0(old->dir, old->dentry->d_name.name);
+
+	if (err) {
+		d_drop(old->dentry);
+		d_drop(new->dentry);
+	}
+	veneer_copyattr(old->dir);
+	return err;
+}
+
+int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
+		  struct dentry *old_dentry, struct inode *new_dir,
+		  struct dentry *new_dentry, unsigned int flags)
+{
+	struct veneer_mount *m = veneer_mount(old_dir->i_sb);
+	struct side old = { old_dir, old_dentry, d_inode(old_dentry) };
+	struct side new = { new_dir, new_dentry, d_inode(new_dentry) };
+	const bool exchange = flags & RENAME_EXCHANGE;
+	/* What is replaced may be being copied up, to the name it loses. */
+	struct mutex *victim = NULL;
+	int err;
+
+	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
+		return -EINVAL;
+	if (veneer_is_reserved(old_dir, old_dentry) ||
+	    veneer_is_reserved(new_dir, new_dentry))
+		return -EPERM;
+
+	err = exchange ? 0 : check_target(&old, &new);
+	if (!err)
+		err = veneer_copy_up(old_dentry);
+	if (!err)
+		err = veneer_copy_up(new_dentry->d_parent);
+	if (!err && exchange)
+		err = veneer_copy_up(new_dentry);
+	if (err)
+		return err;
+
+	if (new.inode && !exchange) {
+		victim = &veneer_inode(new.inode)->lock;
+		mutex_lock(victim);
+	}
+	err = mnt_want_write(m->upper);
+	if (!err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		err = prepare_and_rename(m, &old, &new, flags);
+		if (!err)
+			note_names(&old, &new, flags);
+		if (!err && (flags & RENAME_WHITEOUT))
+			err = leave_cdev0(&old, &new);
+		mnt_drop_write(m->upper);
+	}
+	if (!err && victim && !veneer_upper(new.inode))
+		veneer_inode(new.inode)->nameless = true;
+	if (victim)
+		mutex_unlock(victim);
+	return err;
+}

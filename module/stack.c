@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Stack: an ordered list of read-only layers, merged; an image.
+ *
+ * This file makes the superblocks, shares them and takes them down.  What is
+ * in one is in stack_inode.c.
+ */
+#include <linux/cred.h>
+#include <linux/fs_context.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/security.h>
+#include <linux/slab.h>
+#include <linux/statfs.h>
+
+#include "compat.h"
+#include "log.h"
+#include "stack.h"
+#include "stack_inode.h"
+
+static atomic_t nr_stacks = ATOMIC_INIT(0);
+
+/**
+ * veneer_stack_count - how many stacks there are
+ */
+unsigned int veneer_stack_count(void)
+{
+	return atomic_read(&nr_stacks);
+}
+
+/**
+ * veneer_stack_fsid - which of a stack's filesystems this is
+ * @stack: the stack
+ * @dev: device number of the filesystem
+ *
+ * Return: its number, or the first unused one when no layer is there.
+ */
+unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < stack->nr_fs; i++) {
+		if (stack->fs_dev[i] == dev)
+			break;
+	}
+	return i;
+}
+
+/**
+ * veneer_map_ino - the inode number that a mount shows
+ * @fsid: the filesystem that the object is on
+ * @ino: its inode number there
+ *
+ * The first filesystem's numbers are shown as they are, so an image that is
+ * all on one filesystem keeps them.
+ */
+u64 veneer_map_ino(unsigned int fsid, u64 ino)
+{
+	return ino ^ ((u64)fsid << 48);
+}
+
+/**
+ * veneer_stack_map_ino - the inode number that a mount shows
+ * @stack: the stack
+ * @layer: the layer that the object is in
+ * @ino: its inode number there
+ */
+u64 veneer_stack_map_ino(const struct veneer_stack *stack, unsigned int layer,
+			 u64 ino)
+{
+	return veneer_map_ino(stack->fsid[layer], ino);
+}
+
+static void stack_free(struct veneer_stack *stack)
+{
+	if (!stack)
+		return;
+
+	if (stack->layers)
+		kern_unmount_array(stack->layers, stack->nr_layers);
+	kvfree(stack->layers);
+	kvfree(stack->fsid);
+	kvfree(stack->fs_dev);
+	put_cred(stack->cred);
+	kfree(stack);
+}
+
+static int stack_add_layer(struct fs_context *fc, struct veneer_stack *stack,
+			   const struct path *path)
+{
+	const unsigned int nr = stack->nr_layers;
+	struct vfsmount *mnt;
+	unsigned int fsid;
+	struct kstat stat;
+	int err;
+
+	err = vfs_getattr(path, &stat, STATX_INO, AT_STATX_SYNC_AS_STAT);
+	if (err) {
+		veneer_fc_err(fc, "lowerdir: cannot stat layer %u (%pd): error %d",
+			      nr + 1, path->dentry, err);
+		return err;
+	}
+
+	mnt = clone_private_mount(path);
+	if (IS_ERR(mnt)) {
+		veneer_fc_err(fc, "lowerdir: cannot clone the mount of layer %u (%pd): error %ld",
+			      nr + 1, path->dentry, PTR_ERR(mnt));
+		return PTR_ERR(mnt);
+	}
+
+	/* Nobody else has this mount yet, so its flags are ours to set. */
+	mnt->mnt_flags |= MNT_READONLY | MNT_NOATIME;
+	fsid = veneer_stack_fsid(stack, stat.dev);
+	if (fsid == stack->nr_fs)
+		stack->fs_dev[stack->nr_fs++] = stat.dev;
+	stack->layers[nr] = mnt;
+	stack->fsid[nr] = fsid;
+	stack->depth = max(stack->depth, mnt->mnt_sb->s_stack_depth + 1);
+	stack->nr_layers++;
+	return 0;
+}
+
+static struct veneer_stack *stack_alloc(struct fs_context *fc,
+					const struct path *layers,
+					unsigned int nr, bool userxattr)
+{
+	struct veneer_stack *stack = kzalloc(sizeof(*stack), GFP_KERNEL);
+	int err = -ENOMEM;
+
+	if (!stack)
+		return ERR_PTR(err);
+
+	stack->cred = get_cred(fc->cred);
+	stack->userxattr = userxattr;
+	stack->layers = kvcalloc(nr, sizeof(*stack->layers), GFP_KERNEL);
+	stack->fsid = kvcalloc(nr, sizeof(*stack->fsid), GFP_KERNEL);
+	stack->fs_dev = kvcalloc(nr, sizeof(*stack->fs_dev), GFP_KERNEL);
+	if (!stack->layers || !stack->fsid || !stack->fs_dev)
+		goto fail;
+
+	for (unsigned int i = 0; i < nr; i++) {
+		err = stack_add_layer(fc, stack, &layers[i]);
+		if (err)
+			goto fail;
+	}
+
+	err = -ELOOP;
+	if (stack->depth > FILESYSTEM_MAX_STACK_DEPTH) {
+		veneer_fc_err(fc, "lowerdir: a layer is on a filesystem that is stacked %d deep already",
+			      FILESYSTEM_MAX_STACK_DEPTH);
+		goto fail;
+	}
+	return stack;
+
+fail:
+	stack_free(stack);
+	return ERR_PTR(err);
+}
+
+/* Would these two see the same of every layer? */
+static bool same_cred(const struct cred *a, const struct cred *b)
+{
+	u32 secid_a = 0, secid_b = 0;
+
+	if (a == b)
+		return true;
+	security_cred_getsecid(a, &secid_a);
+	security_cred_getsecid(b, &secid_b);
+	return a->user_ns == b->user_ns && !cred_fscmp(a, b) &&
+	       secid_a == secid_b &&
+	       !memcmp(&a->cap_effective, &b->cap_effective,
+		       sizeof(a->cap_effective));
+}
+
+static int stack_is_same(struct super_block *sb, struct fs_context *fc)
+{
+	const struct veneer_stack *a = sb->s_fs_info, *b = fc->s_fs_info;
+
+	if (a->nr_layers != b->nr_layers || a->userxattr != b->userxattr ||
+	    !same_cred(a->cred, b->cred))
+		return false;
+
+	for (unsigned int i = 0; i < a->nr_layers; i++) {
+		const struct vfsmount *ma = a->layers[i];
+		const struct vfsmount *mb = b->layers[i];
+
+		if (ma->mnt_root != mb->mnt_root ||
+		    mnt_idmap(ma) != mnt_idmap(mb))
+			return false;
+	}
+	return true;
+}
+
+static const struct super_operations stack_super_operations = {
+	.alloc_inode	= veneer_stack_alloc_inode,
+	.free_inode	= veneer_stack_free_inode,
+	.evict_inode	= veneer_stack_evict_inode,
+	.statfs		= simple_statfs,
+};
+
+static int stack_fill_super(struct super_block *sb)
+{
+	const struct veneer_stack *stack = sb->s_fs_info;
+	struct veneer_merge roots = {};
+	struct inode *root;
+	int err;
+
+	sb->s_flags |= SB_RDONLY | SB_NOATIME;
+	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_stack_depth = stack->depth;
+	sb->s_time_gran = 1;
+
+	CLASS(veneer_cred, cred)(stack->cred);
+	err = veneer_merge_roots(stack, 0, &roots);
+	if (!err) {
+		root = veneer_stack_new_inode(sb, &roots);
+		err = PTR_ERR_OR_ZERO(root);
+	}
+	if (!err) {
+		sb->s_root = d_make_root(root);
+		err = sb->s_root ? 0 : -ENOMEM;
+	}
+	veneer_merge_free(&roots);
+	return err;
+}
+
+static int stack_get_tree(struct fs_context *fc)
+{
+	struct super_block *sb;
+	int err;
+
+	sb = sget_fc(fc, stack_is_same, set_anon_super_fc);
+	if (IS_ERR(sb))
+		return PTR_ERR(sb);
+
+	if (!sb->s_root) {
+		sb->s_op = &stack_super_operations;
+		atomic_inc(&nr_stacks);
+		err = stack_fill_super(sb);
+		if (err) {
+			deactivate_locked_super(sb);
+			return err;
+		}
+		sb->s_flags |= SB_ACTIVE;
+	}
+	fc->root = dget(sb->s_root);
+	return 0;
+}
+
+static void stack_free_fc(struct fs_context *fc)
+{
+	stack_free(fc->s_fs_info);
+}
+
+static const struct fs_context_operations stack_context_operations = {
+	.free		= stack_free_fc,
+	.get_tree	= stack_get_tree,
+};
+
+static int stack_init_fs_context(struct fs_context *fc)
+{
+	fc->ops = &stack_context_operations;
+	return 0;
+}
+
+static void stack_kill_sb(struct super_block *sb)
+{
+	struct veneer_stack *stack = sb->s_fs_info;
+
+	/* Until this returns, stack_is_same() may still look at @stack. */
+	kill_anon_super(sb);
+	stack_free(stack);
+	atomic_dec(&nr_stacks);
+}
+
+/* Not registered: only veneer_stack_get() makes superblocks of it. */
+static struct file_system_type stack_fs_type = {
+	.owner			= THIS_MODULE,
+	.name			= "veneer_stack",
+	.init_fs_context	= stack_init_fs_context,
+	.kill_sb		= stack_kill_sb,
+};
+
+/**
+ * veneer_stack_get - find or make the stack of some layers
+ * @fc: the context of the mount that wants it, which gives the credentials
+ *	and takes the messages
+ * @layers: the layers' directories, top first
+ * @nr: how many
+ * @userxattr: marks are in the user namespace
+ *
+ * Return: the stack's superblock with an active reference, for
+ * veneer_stack_put(); or an ERR_PTR().
+ */
+struct super_block *veneer_stack_get(struct fs_context *fc,
+				     const struct path *layers, unsigned int nr,
+				     bool userxattr)
+{
+	struct veneer_stack *stack;
+	struct super_block *sb;
+	struct fs_context *sfc;
+	int err;
+
+	stack = stack_alloc(fc, layers, nr, userxattr);
+	if (IS_ERR(stack))
+		return ERR_CAST(stack);
+
+	sfc = fs_context_for_mount(&stack_fs_type, SB_RDONLY | SB_NOATIME);
+	if (IS_ERR(sfc)) {
+		stack_free(stack);
+		return ERR_CAST(sfc);
+	}
+
+	sfc->s_fs_info = stack;
+	err = vfs_get_tree(sfc);
+	if (err) {
+		put_fs_context(sfc);
+		return ERR_PTR(err);
+	}
+
+	/* The context gives its reference up; keep one. */
+	sb = sfc->root->d_sb;
+	atomic_inc(&sb->s_active);
+	up_write(&sb->s_umount);
+	put_fs_context(sfc);
+	return sb;
+}
+
+/**
+ * veneer_stack_put - give a stack back
+ * @sb: from veneer_stack_get(); may be %NULL
+ */
+void veneer_stack_put(struct super_block *sb)
+{
+	if (sb)
+		deactivate_super(sb);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Stack: an ordered list of read-only layers, merged; an image.
+ *
+ * A stack is a superblock of a file system type of its own that nobody can
+ * mount: its dentries and inodes remember, for every mount that uses the same
+ * layers, what stands behind each name.  Nothing here writes, and no data
+ * passes through: a mount asks for the real path of an object and opens that.
+ */
+#ifndef VENEER_STACK_H
+#define VENEER_STACK_H
+
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/path.h>
+
+#include "listing.h"
+
+/**
+ * struct veneer_stack - a stack, the s_fs_info of its superblock
+ * @cred: the mounter's credentials; a reference.  Equal for every mount that
+ *	shares the stack
+ * @userxattr: marks are in the user namespace
+ * @depth: how many stacking filesystems there are at and under this one
+ * @nr_layers: number of layers
+ * @nr_fs: number of different filesystems that they are on
+ * @fs_dev: the device number of each of those
+ * @layers: the layers, top first: each a private clone of the mount it was
+ *	found on, rooted at the layer, read-only, no atime
+ * @fsid: of each layer: which of the stack's filesystems it is on
+ *
+ * All of it is fixed before the superblock can be found by another mount, and
+ * lives until the superblock dies.
+ */
+struct veneer_stack {
+	const struct cred	*cred;
+	bool			userxattr;
+	int			depth;
+	unsigned int		nr_layers;
+	unsigned int		nr_fs;
+	dev_t			*fs_dev;
+	struct vfsmount		**layers;
+	unsigned int		*fsid;
+};
+
+static inline const struct veneer_stack *veneer_stack(const struct super_block *sb)
+{
+	return sb->s_fs_info;
+}
+
+struct super_block *veneer_stack_get(struct fs_context *fc,
+				     const struct path *layers, unsigned int nr,
+				     bool userxattr);
+void veneer_stack_put(struct super_block *sb);
+unsigned int veneer_stack_count(void);
+
+unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev);
+u64 veneer_map_ino(unsigned int fsid, u64 ino);
+u64 veneer_stack_map_ino(const struct veneer_stack *stack, unsigned int layer,
+			 u64 ino);
+
+struct dentry *veneer_stack_find(struct dentry *dir, const char *name);
+struct dentry *veneer_stack_walk(struct dentry *root, const char *path);
+
+void veneer_stack_real(const struct dentry *below, struct path *real);
+int veneer_stack_data(struct dentry *below, struct path *data);
+u64 veneer_stack_ino(const struct dentry *below);
+bool veneer_stack_is_merged(const struct dentry *below);
+const struct veneer_listing *veneer_stack_listing(struct dentry *below);
+
+int veneer_stack_init(void);
+void veneer_stack_exit(void);
+
+#endif

@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is in a stack: its inodes, and finding names in its directories.
+ *
+ * A stack's inode never changes once it can be found; what is worked out
+ * later (a directory's listing, where a file's data is) is worked out once.
+ */
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include <linux/xattr.h>
+
+#include "compat.h"
+#include "log.h"
+#include "marks.h"
+#include "stack.h"
+#include "stack_inode.h"
+
+/**
+ * struct veneer_stack_inode - an object of a stack
+ * @objects: the objects of layers behind it, top first; never empty, fixed
+ *	before the inode can be found, dropped at eviction
+ * @lock: held while @listing or @data is worked out.  The last lock of all:
+ *	under it only layers are read
+ * @listing: of a directory: its names.  Set once under @lock, read without;
+ *	lives as long as the inode
+ * @data: of a regular file: the object that has its data.  @data.dentry is a
+ *	reference, set once under @lock, read without; %NULL until asked for
+ * @vfs_inode: the inode
+ */
+struct veneer_stack_inode {
+	struct veneer_merge	objects;
+	struct mutex		lock;		/* as said above */
+	struct veneer_listing	*listing;
+	struct veneer_at	data;
+	struct inode		vfs_inode;
+};
+
+static struct kmem_cache *stack_inode_cache;
+
+static struct veneer_stack_inode *stack_inode(const struct inode *inode)
+{
+	return container_of(inode, struct veneer_stack_inode, vfs_inode);
+}
+
+static const struct veneer_at *top_object(const struct dentry *below)
+{
+	return &stack_inode(d_inode(below))->objects.at[0];
+}
+
+static void at_path(const struct super_block *sb, const struct veneer_at *at,
+		    struct path *path)
+{
+	path->mnt = veneer_stack(sb)->layers[at->layer];
+	path->dentry = at->dentry;
+}
+
+static struct dentry *stack_lookup(struct inode *dir, struct dentry *dentry,
+				   unsigned int flags)
+{
+	const struct veneer_merge *parent = &stack_inode(dir)->objects;
+	struct veneer_merge merge = {};
+	struct inode *inode = NULL;
+	int err;
+
+	err = veneer_merge_lookup(veneer_stack(dir->i_sb), parent->at,
+				  parent->nr, dentry->d_name.name, &merge);
+	if (!err && merge.nr)
+		inode = veneer_stack_new_inode(dir->i_sb, &merge);
+	veneer_merge_free(&merge);
+	return err ? ERR_PTR(err) : d_splice_alias(inode, dentry);
+}
+
+/* Only mounts look here, and they check the real objects themselves. */
+static int stack_permission(struct mnt_idmap *idmap, struct inode *inode,
+			    int mask)
+{
+	return 0;
+}
+
+static const struct inode_operations stack_dir_operations = {
+	.lookup		= stack_lookup,
+	.permission	= stack_permission,
+};
+
+static const struct inode_operations stack_file_operations = {
+	.permission	= stack_permission,
+};
+
+/*
+ * A mount's directory lock is held over the stack's, and the stack's over a
+ * layer's, which may be another mount of ours: one class for each depth.
+ */
+static void annotate_locks(struct veneer_stack_inode *si)
+{
+#ifdef CONFIG_LOCKDEP
+	static struct lock_class_key rwsem_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key lock_key[FILESYSTEM_MAX_STACK_DEPTH];
+	int depth = si->vfs_inode.i_sb->s_stack_depth - 1;
+
+	lockdep_set_class(&si->vfs_inode.i_rwsem, &rwsem_key[depth]);
+	lockdep_set_class(&si->lock, &lock_key[depth]);
+#endif
+}
+
+/**
+ * veneer_stack_new_inode - make the inode for an object
+ * @sb: the stack
+ * @merge: the objects of layers behind it; taken over and left empty when the
+ *	inode could be made
+ */
+struct inode *veneer_stack_new_inode(struct super_block *sb,
+				     struct veneer_merge *merge)
+{
+	const struct inode *top = d_inode(merge->at[0].dentry);
+	struct inode *inode = new_inode(sb);
+	struct veneer_stack_inode *si;
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+
+	si = stack_inode(inode);
+	inode->i_ino = veneer_stack_map_ino(veneer_stack(sb),
+					    merge->at[0].layer, top->i_ino);
+	inode->i_mode = top->i_mode;
+	inode->i_flags |= S_PRIVATE | S_NOATIME | S_NOCMTIME;
+	inode->i_op = S_ISDIR(top->i_mode) ? &stack_dir_operations :
+					     &stack_file_operations;
+	si->objects = *merge;
+	*merge = (struct veneer_merge) {};
+	annotate_locks(si);
+	return inode;
+}
+
+struct inode *veneer_stack_alloc_inode(struct super_block *sb)
+{
+	struct veneer_stack_inode *si =
+		alloc_inode_sb(sb, stack_inode_cache, GFP_KERNEL);
+
+	if (!si)
+		return NULL;
+	si->objects = (struct veneer_merge) {};
+	si->listing = NULL;
+	si->data = (struct veneer_at) {};
+	mutex_init(&si->lock);
+	return &si->vfs_inode;
+}
+
+void veneer_stack_free_inode(struct inode *inode)
+{
+	mutex_destroy(&stack_inode(inode)->lock);
+	kmem_cache_free(stack_inode_cache, stack_inode(inode));
+}
+
+void veneer_stack_evict_inode(struct inode *inode)
+{
+	struct veneer_stack_inode *si = stack_inode(inode);
+
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	veneer_listing_free(si->listing);
+	dput(si->data.dentry);
+	veneer_merge_free(&si->objects);
+}
+
+/**
+ * veneer_stack_find - find a name in a directory of a stack
+ * @dir: the directory
+ * @name: the name
+ *
+ * Return: the object with a reference, %NULL when there is none, or an
+ * ERR_PTR().
+ */
+struct dentry *veneer_stack_find(struct dentry *dir, const char *name)
+{
+	struct dentry *found = veneer_lookup_unlocked(&nop_mnt_idmap, name, dir);
+
+	if (!IS_ERR(found) && d_is_negative(found)) {
+		dput(found);
+		return NULL;
+	}
+	return found;
+}
+
+/**
+ * veneer_stack_walk - find an object of a stack by its path
+ * @root: the root of the stack
+ * @path: the path from there; symbolic links are not followed
+ *
+ * Return: the object with a reference, %NULL when there is none, or an
+ * ERR_PTR().
+ */
+struct dentry *veneer_stack_walk(struct dentry *root, const char *path)
+{
+	struct dentry *at = dget(root);
+	char *copy, *rest, *name;
+
+	copy = kstrdup(path, GFP_KERNEL);
+	if (!copy) {
+		dput(at);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	rest = copy;
+	while ((name = strsep(&rest, "/")) && !IS_ERR_OR_NULL(at)) {
+		struct dentry *next = NULL;
+
+		if (!*name)
+			continue;
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			next = ERR_PTR(-EUCLEAN);
+		else if (d_can_lookup(at))
+			next = veneer_stack_find(at, name);
+		dput(at);
+		at = next;
+	}
+	kfree(copy);
+	return at;
+}
+
+/**
+ * veneer_stack_real - the object of a layer that gives the metadata
+ * @below: an object of a stack
+ * @real: receives the path; no references: it lives as long as @below
+ */
+void veneer_stack_real(const struct dentry *below, struct path *real)
+{
+	at_path(below->d_sb, top_object(below), real);
+}
+
+/**
+ * veneer_stack_ino - the inode number that mounts show
+ * @below: an object of a stack
+ */
+u64 veneer_stack_ino(const struct dentry *below)
+{
+	return d_inode(below)->i_ino;
+}
+
+/**
+ * veneer_stack_is_merged - does this directory come from several layers?
+ * @below: an object of a stack
+ */
+bool veneer_stack_is_merged(const struct dentry *below)
+{
+	return stack_inode(d_inode(below))->objects.nr > 1;
+}
+
+/**
+ * veneer_stack_listing - the names of a directory
+ * @below: a directory of a stack
+ *
+ * Return: the listing, which lives as long as @below; or an ERR_PTR().
+ */
+const struct veneer_listing *veneer_stack_listing(struct dentry *below)
+{
+	struct veneer_stack_inode *si = stack_inode(d_inode(below));
+	struct veneer_listing *listing;
+
+	/* Pairs with the release below. */
+	listing = smp_load_acquire(&si->listing);
+	if (listing)
+		return listing;
+
+	if (mutex_lock_killable(&si->lock))
+		return ERR_PTR(-EINTR);
+	listing = si->listing;
+	if (!listing) {
+		listing = veneer_listing_make(veneer_stack(below->d_sb),
+					      si->objects.at, si->objects.nr,
+					      IS_ROOT(below));
+		/* Pairs with the acquire above. */
+		if (!IS_ERR(listing))
+			smp_store_release(&si->listing, listing);
+	}
+	mutex_unlock(&si->lock);
+	return listing;
+}
+
+/*
+ * An overlayfs upper with "metacopy=on" that became a layer: the data is in a
+ * layer under it, at the redirect's path or at the same name.
+ */
+static int follow_metacopy(const struct super_block *sb,
+			   const struct dentry *below,
+			   const struct veneer_at *at,
+			   struct veneer_merge *out)
+{
+	const struct veneer_stack *stack = veneer_stack(sb);
+	const struct veneer_merge *parent;
+	const char *name = below->d_name.name;
+	struct path path;
+	unsigned int skip;
+	char *redirect;
+	int err;
+
+	at_path(sb, at, &path);
+	redirect = veneer_redirect_get(&path, stack->userxattr);
+	if (IS_ERR(redirect))
+		return PTR_ERR(redirect);
+	if (redirect && *redirect == '/') {
+		err = veneer_merge_walk(stack, at->layer + 1, redirect, out);
+		kvfree(redirect);
+		return err;
+	}
+	if (redirect)
+		name = redirect;
+
+	/* A stack's dentries never move. */
+	parent = &stack_inode(d_inode(below->d_parent))->objects;
+	for (skip = 0; skip < parent->nr; skip++) {
+		if (parent->at[skip].layer > at->layer)
+			break;
+	}
+	err = veneer_merge_lookup(stack, parent->at + skip, parent->nr - skip,
+				  name, out);
+	kvfree(redirect);
+	return err;
+}
+
+/* Where the data of the file at @at comes from: further down, or nowhere. */
+static int data_step(struct dentry *below, const struct veneer_at *at,
+		     struct veneer_merge *next)
+{
+	const struct veneer_stack *stack = veneer_stack(below->d_sb);
+	struct veneer_split split;
+	struct path path;
+	int err;
+
+	at_path(below->d_sb, at, &path);
+	err = veneer_split_get(&path, stack->userxattr, &split);
+	if (err < 0)
+		return err;
+	if (err) {
+		err = veneer_merge_walk(stack, at->layer + 1, split.path, next);
+		kfree(split.path);
+		return err ? err : 1;
+	}
+
+	/* The mark's value may be empty, so its length says nothing. */
+	err = vfs_getxattr(mnt_idmap(path.mnt), path.dentry,
+			   veneer_mark_name(stack->userxattr,
+					    VENEER_MARK_METACOPY), NULL, 0);
+	if (err == -ENODATA || err == -EOPNOTSUPP)
+		return 0;
+	if (err < 0)
+		return err;
+	err = follow_metacopy(below->d_sb, below, at, next);
+	return err ? err : 1;
+}
+
+static int find_data(struct dentry *below, struct veneer_at *data)
+{
+	struct veneer_at at = *top_object(below);
+	int err;
+
+	dget(at.dentry);
+	for (;;) {
+		struct veneer_merge next = {};
+
+		err = data_step(below, &at, &next);
+		if (err <= 0) {
+			veneer_merge_free(&next);
+			break;
+		}
+		dput(at.dentry);
+		if (!next.nr || !d_is_reg(next.at[0].dentry)) {
+			veneer_err_ratelimited("%pd2: the file below that holds its data is gone\n",
+					       below);
+			veneer_merge_free(&next);
+			return -EIO;
+		}
+		at = next.at[0];
+		dget(at.dentry);
+		veneer_merge_free(&next);
+	}
+	if (err) {
+		dput(at.dentry);
+		return err;
+	}
+	*data = at;
+	return 0;
+}
+
+/**
+ * veneer_stack_data - the object of a layer that has a file's data
+ * @below: a regular file of a stack
+ * @data: receives the path; no references: it lives as long as @below
+ *
+ * Return: 0 or a negative error.  What went wrong is tried again by the next
+ * caller.
+ */
+int veneer_stack_data(struct dentry *below, struct path *data)
+{
+	struct veneer_stack_inode *si = stack_inode(d_inode(below));
+	struct veneer_at at = {};
+	int err = 0;
+
+	/* Pairs with the release below: @layer is set when @dentry is. */
+	if (!smp_load_acquire(&si->data.dentry)) {
+		if (mutex_lock_killable(&si->lock))
+			return -EINTR;
+		if (!si->data.dentry)
+			err = find_data(below, &at);
+		if (at.dentry && !err) {
+			si->data.layer = at.layer;
+			/* Pairs with the acquire above. */
+			smp_store_release(&si->data.dentry, at.dentry);
+		}
+		mutex_unlock(&si->lock);
+		if (err)
+			return err;
+	}
+	at_path(below->d_sb, &si->data, data);
+	return 0;
+}
+
+static void stack_inode_init_once(void *inode)
+{
+	inode_init_once(&((struct veneer_stack_inode *)inode)->vfs_inode);
+}
+
+int veneer_stack_init(void)
+{
+	stack_inode_cache =
+		kmem_cache_create("veneer_stack_inode",
+				  sizeof(struct veneer_stack_inode), 0,
+				  SLAB_RECLAIM_ACCOUNT | SLAB_ACCOUNT,
+				  stack_inode_init_once);
+	return stack_inode_cache ? 0 : -ENOMEM;
+}
+
+void veneer_stack_exit(void)
+{
+	/* Inodes are freed after a grace period. */
+	rcu_barrier();
+	kmem_cache_destroy(stack_inode_cache);
+}

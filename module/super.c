@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Superblocks of mounts: made, shared, synced, taken down. */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/fs_context.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+#include <linux/statfs.h>
+
+#include "compat.h"
+#include "file.h"
+#include "inode.h"
+#include "log.h"
+#include "mount.h"
+#include "namei.h"
+#include "workdir.h"
+#include "xattr.h"
+
+static atomic_t nr_mounts = ATOMIC_INIT(0);
+
+/**
+ * veneer_mount_count - how many mounts there are, each counted once however
+ * often it is mounted
+ */
+unsigned int veneer_mount_count(void)
+{
+	return atomic_read(&nr_mounts);
+}
+
+static struct dentry *veneer_d_real(struct dentry *dentry, enum d_real_type type)
+{
+	struct inode *inode = d_inode(dentry);
+	struct path path;
+
+	if (!inode || (!S_ISREG(inode->i_mode) && type == D_REAL_DATA))
+		return dentry;
+	veneer_inode_real(inode, &path);
+	/* Asked from where one must not sleep: what open(2) has found, or not. */
+	if (type == D_REAL_DATA && !veneer_is_whole(inode))
+		veneer_stack_real(veneer_inode(inode)->below, &path);
+	return path.dentry;
+}
+
+static const struct dentry_operations veneer_dentry_operations = {
+	.d_real		= veneer_d_real,
+};
+
+static void mount_free(struct veneer_mount *m)
+{
+	if (!m)
+		return;
+	veneer_unclaim(m);
+	dput(m->work);
+	dput(m->workdir);
+	if (m->upper)
+		kern_unmount(m->upper);
+	veneer_stack_put(m->stack);
+	put_cred(m->cred);
+	veneer_options_free(&m->options);
+	kfree(m);
+}
+
+static void veneer_put_super(struct super_block *sb)
+{
+	/* Whoever waits for this superblock to die may want the same upper. */
+	veneer_unclaim(veneer_mount(sb));
+}
+
+/**
+ * veneer_kill_sb - the last user of a mount is gone
+ * @sb: the mount
+ */
+void veneer_kill_sb(struct super_block *sb)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+
+	/* Until this returns, same_upper() may still look at @m. */
+	kill_anon_super(sb);
+	mount_free(m);
+	atomic_dec(&nr_mounts);
+}
+
+static int veneer_statfs(struct dentry *dentry, struct kstatfs *buf)
+{
+	struct path real;
+	int err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(dentry->d_sb));
+	veneer_inode_real(d_inode(dentry->d_sb->s_root), &real);
+	err = vfs_statfs(&real, buf);
+	if (!err) {
+		buf->f_type = VENEER_SUPER_MAGIC;
+		buf->f_namelen = veneer_mount(dentry->d_sb)->namelen;
+		buf->f_fsid = u64_to_fsid(huge_encode_dev(dentry->d_sb->s_dev));
+	}
+	return err;
+}
+
+/* All that a mount could have to sync is in its upper's filesystem. */
+static int veneer_sync_fs(struct super_block *sb, int wait)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct super_block *upper_sb;
+	int err = veneer_sync_status(m);
+
+	/* The first of two calls; the upper's filesystem makes both itself. */
+	if (err <= 0 || !wait)
+		return min(err, 0);
+
+	upper_sb = m->upper->mnt_sb;
+	down_read(&upper_sb->s_umount);
+	err = sync_filesystem(upper_sb);
+	up_read(&upper_sb->s_umount);
+	return err;
+}
+
+static const struct super_operations veneer_super_operations = {
+	.alloc_inode	= veneer_alloc_inode,
+	.free_inode	= veneer_free_inode,
+	.destroy_inode	= veneer_destroy_inode,
+	.drop_inode	= generic_delete_inode,
+	.put_super	= veneer_put_super,
+	.statfs		= veneer_statfs,
+	.sync_fs	= veneer_sync_fs,
+	.show_options	= veneer_show_options,
+};
+
+static int set_namelen(struct veneer_mount *m, const struct path *path)
+{
+	struct kstatfs statfs;
+	int err = vfs_statfs(path, &statfs);
+
+	if (!err)
+		m->namelen = max(m->namelen, statfs.f_namelen);
+	return err;
+}
+
+static int take_upper(struct fs_context *fc, struct veneer_mount *m,
+		      const struct veneer_options *options)
+{
+	struct kstat stat;
+	int err;
+
+	if (__mnt_is_readonly(options->upper.mnt)) {
+		veneer_fc_err(fc, "upperdir: '%s' is on a read-only mount; leave it out to mount the layers alone",
+			      options->upper_name);
+		return -EROFS;
+	}
+
+	m->upper = clone_private_mount(&options->upper);
+	if (IS_ERR(m->upper)) {
+		err = PTR_ERR(m->upper);
+		m->upper = NULL;
+		veneer_fc_err(fc, "upperdir: cannot clone the mount of '%s': error %d",
+			      options->upper_name, err);
+		return err;
+	}
+	/* atime follows the rules of our mount, not of that one. */
+	m->upper->mnt_flags &= ~(MNT_NOATIME | MNT_NODIRATIME | MNT_RELATIME);
+	m->workdir = dget(options->work.dentry);
+
+	err = vfs_getattr(&options->upper, &stat, STATX_INO,
+			  AT_STATX_SYNC_AS_STAT);
+	if (err)
+		return err;
+	m->upper_fsid = veneer_stack_fsid(veneer_stack(m->stack), stat.dev);
+	return set_namelen(m, &options->upper);
+}
+
+static struct veneer_mount *mount_alloc(struct fs_context *fc)
+{
+	struct veneer_options *options = fc->fs_private;
+	struct veneer_mount *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct super_block *stack;
+	int err;
+
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+
+	m->cred = get_cred(fc->cred);
+	stack = veneer_stack_get(fc, options->layers, options->nr_layers,
+				 options->userxattr);
+	err = PTR_ERR_OR_ZERO(stack);
+	if (!err) {
+		m->stack = stack;
+		if (options->upper.dentry)
+			err = take_upper(fc, m, options);
+		else
+			err = set_namelen(m, &options->layers[0]);
+	}
+	if (err) {
+		mount_free(m);
+		return ERR_PTR(err);
+	}
+
+	veneer_options_put_paths(options);
+	m->options = *options;
+	*options = (struct veneer_options) {};
+	return m;
+}
+
+static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct inode *root;
+	int err;
+
+	sb->s_magic = VENEER_SUPER_MAGIC;
+	sb->s_op = &veneer_super_operations;
+	sb->s_d_op = &veneer_dentry_operations;
+	sb->s_xattr = veneer_xattr_handlers;
+	sb->s_flags |= SB_POSIXACL;
+	sb->s_iflags |= SB_I_SKIP_SYNC;
+	sb->s_time_gran = 1;
+	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_stack_depth = m->stack->s_stack_depth;
+
+	if (m->upper) {
+		const struct super_block *upper_sb = m->upper->mnt_sb;
+
+		sb->s_maxbytes = upper_sb->s_maxbytes;
+		sb->s_time_gran = upper_sb->s_time_gran;
+		sb->s_time_min = upper_sb->s_time_min;
+		sb->s_time_max = upper_sb->s_time_max;
+		sb->s_stack_depth = max(sb->s_stack_depth,
+					upper_sb->s_stack_depth + 1);
+		if (sb->s_stack_depth > FILESYSTEM_MAX_STACK_DEPTH) {
+			veneer_fc_err(fc, "upperdir: '%s' is on a filesystem that is stacked %d deep already",
+				      m->options.upper_name,
+				      FILESYSTEM_MAX_STACK_DEPTH);
+			return -ELOOP;
+		}
+
+		CLASS(veneer_cred, cred)(m->cred);
+		err = veneer_workdir_prepare(fc, m);
+		if (err)
+			return err;
+	} else {
+		sb->s_flags |= SB_RDONLY;
+	}
+
+	err = veneer_root_inode(sb, &root);
+	if (err)
+		return err;
+	sb->s_root = d_make_root(root);
+	return sb->s_root ? 0 : -ENOMEM;
+}
+
+/* Is this the superblock of the upper that is asked for? */
+static int same_upper(struct super_block *sb, struct fs_context *fc)
+{
+	const struct veneer_mount *a = sb->s_fs_info, *b = fc->s_fs_info;
+
+	return a->upper && b->upper && a->upper->mnt_root == b->upper->mnt_root;
+}
+
+static int check_shared(struct fs_context *fc, const struct super_block *sb,
+			const struct veneer_mount *m)
+{
+	const struct veneer_mount *live = veneer_mount(sb);
+
+	if (live->stack != m->stack) {
+		veneer_fc_err(fc, "upperdir: '%s' is mounted already, with other layers; unmount it first",
+			      m->options.upper_name);
+		return -EBUSY;
+	}
+	if (live->workdir != m->workdir) {
+		veneer_fc_err(fc, "workdir: upperdir '%s' is mounted already, with workdir '%s'",
+			      m->options.upper_name, live->options.work_name);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+static int check_options(struct fs_context *fc)
+{
+	struct veneer_options *o = fc->fs_private;
+
+	if (!o->nr_layers) {
+		veneer_fc_err(fc, "lowerdir: no layer given; at least one is needed");
+		return -EINVAL;
+	}
+	if (o->upper_name && !o->work_name) {
+		veneer_fc_err(fc, "workdir: missing; with upperdir '%s' an empty directory on the same filesystem is needed",
+			      o->upper_name);
+		return -EINVAL;
+	}
+	if (o->work_name && !o->upper_name) {
+		infofc(fc, "workdir: '%s' has no use without upperdir",
+		       o->work_name);
+		path_put(&o->work);
+		o->work = (struct path) {};
+		kfree(o->work_name);
+		o->work_name = NULL;
+	}
+	return o->upper_name ? veneer_workdir_check(fc, o) : 0;
+}
+
+/**
+ * veneer_get_tree - make a mount, or find the one of the same upper
+ * @fc: the context
+ */
+int veneer_get_tree(struct fs_context *fc)
+{
+	struct super_block *sb;
+	struct veneer_mount *m;
+	int err;
+
+	err = check_options(fc);
+	if (err)
+		return err;
+	m = mount_alloc(fc);
+	if (IS_ERR(m))
+		return PTR_ERR(m);
+
+	fc->s_fs_info = m;
+	sb = sget_fc(fc, same_upper, set_anon_super_fc);
+	if (IS_ERR(sb)) {
+		fc->s_fs_info = NULL;
+		mount_free(m);
+		return PTR_ERR(sb);
+	}
+
+	if (sb->s_root) {
+		fc->s_fs_info = NULL;
+		err = check_shared(fc, sb, m);
+		mount_free(m);
+		/* Whether it can be written is up to each vfsmount. */
+		if (!err && !(fc->sb_flags & SB_RDONLY))
+			sb->s_flags &= ~SB_RDONLY;
+	} else {
+		atomic_inc(&nr_mounts);
+		err = veneer_fill_super(sb, fc);
+		if (!err)
+			sb->s_flags |= SB_ACTIVE;
+	}
+	if (err) {
+		deactivate_locked_super(sb);
+		return err;
+	}
+	fc->root = dget(sb->s_root);
+	return 0;
+}
