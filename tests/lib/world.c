@@ -117,6 +117,23 @@ int world_begin(struct world *w, enum where where)
 	return w->pfd < 0 ? cannot("open", w->plain) : 0;
 }
 
+int world_upper_on(struct world *w, const char *fstype, const char *options)
+{
+	char disk[WORLD_PATH];
+
+	if (make_dir(disk, w->root, "disk"))
+		return -1;
+	if (mount("none", disk, fstype, 0, options))
+		return cannot("mount", disk);
+	/* overlayfs keeps to one st_dev only when it is told. */
+	if (world_is_overlay()) {
+		w->option[WORLD_OPTIONS - 1][0] = "xino";
+		w->option[WORLD_OPTIONS - 1][1] = "on";
+	}
+	return make_dir(w->upper, disk, "upper") ?:
+		make_dir(w->work, disk, "work");
+}
+
 /*
  * Old times that depend on the path alone, atime older than mtime: then a read
  * that forgets O_NOATIME shows even where the disk is mounted with relatime.
@@ -266,15 +283,16 @@ int world_mount(struct world *w)
 		option[n][0] = "workdir";
 		option[n++][1] = w->work;
 	}
-	if (world_is_overlay()) {
+	if (world_is_overlay() && !w->no_defaults) {
 		/* As near to Veneer as overlayfs comes. */
 		option[n][0] = "metacopy";
 		option[n++][1] = "on";
 		option[n][0] = "redirect_dir";
 		option[n++][1] = w->no_upper ? "follow" : "on";
 	}
-	for (int i = 0; i < WORLD_OPTIONS && w->option[i][0]; i++, n++)
-		memcpy(option[n], w->option[i], sizeof(option[n]));
+	for (int i = 0; i < WORLD_OPTIONS; i++)
+		if (w->option[i][0])
+			memcpy(option[n++], w->option[i], sizeof(option[n]));
 	fd = fs_mount(world_fstype(), option, 0, w->mnt, w->log, sizeof(w->log));
 	if (fd < 0) {
 		errno = -fd;
@@ -322,6 +340,10 @@ int world_end(struct world *w)
 		ret = -1;
 	for (int i = 0; i < WORLD_LAYERS; i++)
 		tree_free(&w->sealed[i]);
+	/* What a test may have mounted to put them there; not an error else. */
+	for (int i = 0; i < w->nlayers; i++)
+		umount2(w->layer[i], MNT_DETACH);
+	umount2(join(w->root, "disk"), MNT_DETACH);
 	if (*w->root && remove_tree(w->root))
 		ret = -1;
 	fflush(stdout);

@@ -54,6 +54,7 @@ struct world {
 	/* Set by a test before world_mount(). */
 	bool no_upper;		/* mount the stack alone */
 	bool no_compare;	/* plain does not follow what the test does */
+	bool no_defaults;	/* on overlayfs: no metacopy, no redirect_dir */
 	bool keep_times;	/* do not give all objects fixed times */
 	unsigned int tree_flags;	/* more flags for comparing with plain */
 	const char *option[WORLD_OPTIONS][2];	/* more mount options */
@@ -72,6 +73,8 @@ struct world {
 int world_begin(struct world *w, enum where where);
 /* One more layer under those that there are, before the mount. */
 int world_add_layer(struct world *w);
+/* Moves upper and workdir to a file system of their own, before the mount. */
+int world_upper_on(struct world *w, const char *fstype, const char *options);
 int world_seal(struct world *w);
 int world_mount(struct world *w);
 int world_umount(struct world *w);
