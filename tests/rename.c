@@ -42,6 +42,19 @@ static int ren(int at, const char *from, const char *to, unsigned int flags)
 	return renameat2(at, from, at, to, flags);
 }
 
+/* Two errors that POSIX lets a file system choose from, alike on both sides. */
+#define NOT_EMPTY(call) do {						\
+	long __e = BOTH(errno_of_full(call));				\
+	CHECK(__e == -ENOTEMPTY, "%s: %s", #call, err_name(-__e));	\
+} while (0)
+
+static int errno_of_full(int ret)
+{
+	if (ret < 0 && errno == EEXIST)
+		errno = ENOTEMPTY;
+	return ret;
+}
+
 TEST_F(rename, files)
 {
 	struct world *w = &self->w;
@@ -78,10 +91,10 @@ TEST_F(rename, refused)
 	BOTH_FAIL(EISDIR, ren(at, "a/file", "a/tree", 0));
 	BOTH_FAIL(EISDIR, ren(at, "a/file", "a/empty", 0));
 	BOTH_FAIL(ENOTDIR, ren(at, "a/tree", "b/file", 0));
-	BOTH_FAIL(ENOTEMPTY, ren(at, "a/tree", "b/tree2", 0));
-	BOTH_FAIL(ENOTEMPTY, ren(at, "a/empty", "a/tree", 0));
+	NOT_EMPTY(ren(at, "a/tree", "b/tree2", 0));
+	NOT_EMPTY(ren(at, "a/empty", "a/tree", 0));
 	BOTH_FAIL(EINVAL, ren(at, "a/tree", "a/tree/deep/x", 0));
-	BOTH_FAIL(ENOTEMPTY, ren(at, "a/tree/deep", "a/tree", 0));
+	NOT_EMPTY(ren(at, "a/tree/deep", "a/tree", 0));
 	BOTH_FAIL(EBUSY, ren(at, "a/.", "b/x", 0));
 	BOTH_FAIL(EINVAL, ren(at, "a/file", "a/x", RENAME_NOREPLACE | RENAME_EXCHANGE));
 	BOTH_FAIL(EINVAL, ren(at, "a/file", "a/x", 1 << 10));
@@ -253,7 +266,7 @@ TEST_F(rename, whiteout)
 	SAME_TREES(w);
 	BOTH_OK(ren(at, "a/moved", "b/file", RENAME_WHITEOUT));
 	BOTH_OK(ren(at, "a/tree", "b/tree", RENAME_WHITEOUT));
-	BOTH_OK(ren(at, "b/tree/one", "b/tree/two", RENAME_WHITEOUT | RENAME_NOREPLACE));
+	BOTH_OK(ren(at, "b/tree/one", "b/tree/new", RENAME_WHITEOUT | RENAME_NOREPLACE));
 	SAME_TREES(w);
 	OK(world_remount(w));
 	SAME_TREES(w);

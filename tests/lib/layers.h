@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Random layers: each built over those below it, with files, directories,
+ * links, fifos, whiteouts and opaque directories, while the plain directory is
+ * given what the stack of them must look like.
+ */
+#ifndef VENEER_TESTS_LAYERS_H
+#define VENEER_TESTS_LAYERS_H
+
+#include <stdbool.h>
+
+#include "random.h"
+#include "world.h"
+
+/*
+ * A name of one process, "a0" to "f0" or "a1" to "f1": what two processes do at
+ * once then has one outcome, wherever the objects are moved.
+ */
+void random_name(struct rng *r, int owner, char name[3]);
+/*
+ * A path of that process: in its own directory "p0" or "p1", or in one of the
+ * directories that both work in, "s", "s/x" and "s/x/y".
+ */
+#define RANDOM_PATH 64
+void random_path(struct rng *r, int owner, char path[RANDOM_PATH]);
+
+/* Fills the world's layers, edits changes each. With hard links only if told. */
+int random_layers(struct world *w, struct rng *r, int edits, bool hard_links);
+
+#endif

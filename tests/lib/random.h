@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Random numbers that are the same everywhere for the same seed. */
+#ifndef VENEER_TESTS_RANDOM_H
+#define VENEER_TESTS_RANDOM_H
+
+#include <stdint.h>
+
+struct rng {
+	uint64_t state;
+};
+
+static inline struct rng rng_seed(uint64_t seed)
+{
+	return (struct rng) { seed * 0x9e3779b97f4a7c15ULL + 0x1234567 };
+}
+
+/* A number under n. */
+static inline unsigned int rng_under(struct rng *r, unsigned int n)
+{
+	uint64_t z = r->state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return (z ^ (z >> 31)) % n;
+}
+
+#endif
