@@ -19,7 +19,6 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
-#include <linux/splice.h>
 #include <linux/workqueue.h>
 #include <linux/xattr.h>
 
@@ -31,7 +30,7 @@
 #include "upper.h"
 #include "xattr.h"
 
-#define COPY_CHUNK	SZ_1M
+#define COPY_CHUNK	SZ_256K
 
 /**
  * struct copy_up - one copy-up
@@ -115,49 +114,69 @@ static int set_owner_and_mode(struct veneer_mount *m, struct dentry *upper,
 	return err;
 }
 
-/* Copies @len bytes, holes as holes; @to has its size already. */
-static int copy_bytes(const struct copy_up *c, struct file *from,
-		      struct file *to, loff_t len)
+/*
+ * Copies bytes from @pos up to @end.  Not by splice: a copy-up may be made in
+ * the middle of one, and a task has a single pipe for them.
+ */
+static int copy_range(const struct copy_up *c, struct file *from,
+		      struct file *to, loff_t pos, loff_t end, void *buf)
 {
-	loff_t pos = 0, data = -1;
-
-	if (!len || vfs_clone_file_range(from, 0, to, 0, len, 0) == len)
-		return 0;
-
-	while (pos < len) {
-		loff_t out = pos;
-		ssize_t copied;
+	while (pos < end) {
+		loff_t in = pos;
+		ssize_t len;
 
 		if (fatal_signal_pending(current) ||
 		    (c->cancel && READ_ONCE(*c->cancel)))
 			return -EINTR;
 
-		if (data < pos) {
-			data = vfs_llseek(from, pos, SEEK_DATA);
-			if (data == -ENXIO)
-				return 0;
-			/* Without SEEK_DATA everything is data. */
-			if (data < 0) {
-				data = len;
-			} else if (data > pos) {
-				pos = data;
-				continue;
-			}
-		}
-
-		copied = do_splice_direct(from, &pos, to, &out,
-					  min(len - pos, (loff_t)COPY_CHUNK),
-					  SPLICE_F_MOVE);
-		if (copied < 0)
-			return copied;
-		if (!copied) {
+		len = kernel_read(from, buf, min(end - pos, (loff_t)COPY_CHUNK),
+				  &in);
+		if (!len) {
 			veneer_err_ratelimited("%pd2: the file below ends early; was a layer changed?\n",
 					       c->dentry);
-			return -EIO;
+			len = -EIO;
 		}
+		if (len > 0)
+			len = kernel_write(to, buf, len, &pos);
+		if (len < 0)
+			return len;
 		cond_resched();
 	}
 	return 0;
+}
+
+/* Copies @len bytes, holes as holes; @to has its size already. */
+static int copy_bytes(const struct copy_up *c, struct file *from,
+		      struct file *to, loff_t len)
+{
+	loff_t pos = 0, end;
+	void *buf;
+	int err = 0;
+
+	if (!len || vfs_clone_file_range(from, 0, to, 0, len, 0) == len)
+		return 0;
+
+	buf = kvmalloc(COPY_CHUNK, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+
+	for (; pos < len && !err; pos = end) {
+		loff_t data = vfs_llseek(from, pos, SEEK_DATA);
+
+		if (data == -ENXIO)
+			break;
+		end = -1;
+		if (data >= 0) {
+			pos = data;
+			end = vfs_llseek(from, pos, SEEK_HOLE);
+		}
+		/* Without either, all of it is data. */
+		if (end <= pos || end > len)
+			end = len;
+		err = copy_range(c, from, to, pos, end, buf);
+	}
+	kvfree(buf);
+	return err;
 }
 
 static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
@@ -316,11 +335,9 @@ static int install(struct copy_up *c, struct dentry *temp)
 	if (!err)
 		err = veneer_temp_install(c->m, temp, dir,
 					  c->dentry->d_name.name);
-	if (!err) {
-		/* The object is there; a wrong time would be no reason to fail. */
+	/* The object is there; a wrong time would be no reason to fail. */
+	if (!err)
 		set_times(c->m, dir, &times);
-		veneer_copyattr(d_inode(parent));
-	}
 	dput(parent);
 	return err;
 }

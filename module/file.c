@@ -62,6 +62,8 @@ static struct file *open_real(const struct file *file, enum veneer_where where)
 	int err = 0;
 
 	CLASS(veneer_cred, cred)(m->cred);
+	if (m->options.is_volatile)
+		flags &= ~(__O_SYNC | O_DSYNC);
 	if (where == VENEER_FROM_UPPER) {
 		path = veneer_upper_path(m, veneer_upper(inode));
 	} else {

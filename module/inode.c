@@ -86,11 +86,27 @@ int veneer_inode_data(const struct inode *inode, struct path *data)
 	return veneer_stack_data(veneer_inode(inode)->below, data);
 }
 
+static unsigned int shown_nlink(const struct inode *inode,
+				const struct inode *real)
+{
+	const struct veneer_inode *vi = veneer_inode(inode);
+
+	/* A name that went away before the copy-up is counted here only. */
+	if (vi->nameless || IS_DEADDIR(inode))
+		return inode->i_nlink;
+	/* Counting the subdirectories would mean reading them all. */
+	if (S_ISDIR(inode->i_mode) && vi->below &&
+	    (vi->upper || veneer_stack_is_merged(vi->below)))
+		return 1;
+	return real->i_nlink;
+}
+
 /**
  * veneer_copyattr - bring an inode in step with the real one
  * @inode: an object of a mount
  *
  * The type stays: a stand-in for a character device 0:0 is really a file.
+ * Whoever comes last has read last, too: i_lock is held over both.
  */
 void veneer_copyattr(struct inode *inode)
 {
@@ -102,6 +118,7 @@ void veneer_copyattr(struct inode *inode)
 	real = d_inode(path.dentry);
 	idmap = mnt_idmap(path.mnt);
 
+	spin_lock(&inode->i_lock);
 	inode->i_uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, real));
 	inode->i_gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, real));
 	inode->i_mode = (inode->i_mode & S_IFMT) | (real->i_mode & ~S_IFMT);
@@ -110,10 +127,8 @@ void veneer_copyattr(struct inode *inode)
 	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
 	i_size_write(inode, i_size_read(real));
 	inode_set_flags(inode, real->i_flags & COPIED_FLAGS, COPIED_FLAGS);
-
-	/* A name that went away before the copy-up is counted here only. */
-	if (!veneer_inode(inode)->nameless)
-		set_nlink(inode, real->i_nlink);
+	set_nlink(inode, shown_nlink(inode, real));
+	spin_unlock(&inode->i_lock);
 }
 
 /**
@@ -199,10 +214,6 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	case S_IFDIR:
 		inode->i_op = &veneer_dir_inode_operations;
 		inode->i_fop = &veneer_dir_operations;
-		/* Counting the subdirectories would mean reading them all. */
-		if (found->below && (found->upper ||
-				     veneer_stack_is_merged(found->below)))
-			set_nlink(inode, 1);
 		break;
 	case S_IFLNK:
 		inode->i_op = &veneer_symlink_operations;

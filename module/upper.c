@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "log.h"
+#include "marks.h"
 #include "upper.h"
 
 #define TEMP_NAME_LEN	16
@@ -173,15 +174,16 @@ static int lock_work_and(struct veneer_mount *m, struct dentry *temp,
  * @m: the mount
  * @temp: the object
  * @dir: a directory of the upper, not locked
- * @name: the name.  A whiteout there is replaced; so is any other object that
- *	is no directory, unless @temp is one
+ * @name: the name, which is free or has a whiteout
  *
- * Return: 0, and the object is no longer in work/; or a negative error.
+ * Return: 0, and the object is no longer in work/; or a negative error,
+ * %-ESTALE when something is there that was made behind our back.
  */
 int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
 			struct dentry *dir, const char *name)
 {
 	struct dentry *target;
+	struct path path;
 	bool exchange;
 	int err;
 
@@ -196,8 +198,15 @@ int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
 	}
 
 	/* A directory cannot replace a whiteout, but can change places. */
-	exchange = d_is_dir(temp) && d_is_positive(target) && !d_is_dir(target);
-	err = rename_locked(m, temp, target, exchange ? RENAME_EXCHANGE : 0);
+	exchange = d_is_positive(target) && d_is_dir(temp);
+	if (d_is_positive(target)) {
+		path = veneer_upper_path(m, target);
+		err = veneer_is_whiteout(&path, m->options.userxattr);
+		err = err ? min(err, 0) : -ESTALE;
+	}
+	if (!err)
+		err = rename_locked(m, temp, target,
+				    exchange ? RENAME_EXCHANGE : 0);
 	unlock_rename(m->work, dir);
 
 	if (!err && exchange)
