@@ -43,7 +43,7 @@ FIXTURE_SETUP(nsfuzz)
 	self->ops = strtoul(ops, NULL, 10);
 	printf("# NSFUZZ_SEED=%u NSFUZZ_OPS=%u\n", self->seed, self->ops);
 	fflush(stdout);
-	r = rng_seed(self->seed);
+	r = rng_seed(self->seed * 4);
 	OK(world_begin(w, IN_LOWER));
 	OK(world_add_layer(w));
 	OK(random_layers(w, &r, 150, atoi(links)));
@@ -394,7 +394,7 @@ static void compare(struct fuzz *f, unsigned int step, const struct op *op)
 
 static int run(struct world *w, unsigned int seed, int owner, unsigned int ops)
 {
-	struct fuzz f = { .w = w, .r = rng_seed(seed * 4 + owner), .owner = owner };
+	struct fuzz f = { .w = w, .r = rng_seed(seed * 4 + owner + 1), .owner = owner };
 
 	for (int i = 0; i < OPEN_FILES; i++)
 		f.fd[i][0] = f.fd[i][1] = -1;

@@ -140,4 +140,40 @@ TEST_F(special, metadata)
 	}
 }
 
+/* The device that whiteouts look like, made by a user: an object as any other. */
+TEST_F(special, device_zero)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: does not make it");
+	BOTH_OK(mkdirat(at, "d/sub", 0755));
+	BOTH_OK(mknodat(at, "d/zz", S_IFCHR | 0600, makedev(0, 0)));
+	BOTH_OK(mknodat(at, "d/sub/zz", S_IFCHR | 0640, makedev(0, 0)));
+	BOTH_OK(mknodat(at, "zz", S_IFCHR | 0604, makedev(0, 0)));
+	SAME_TREES(w);
+	OK(drop_caches());
+	SAME_TREES(w);
+	OK(world_remount(w));
+	SAME_TREES(w);
+	BOTH_OK(fchmodat(at, "d/zz", 0711, 0));
+	BOTH_OK(fchownat(at, "d/zz", 3, 4, 0));
+	BOTH_OK(linkat(at, "d/zz", at, "linked", 0));
+	BOTH_OK(linkat(at, "zz", at, "d/linked", 0));
+	BOTH_OK(mkdirat(at, "fresh", 0755));
+	BOTH_OK(renameat(at, "d/sub/zz", at, "fresh/zz"));
+	BOTH_OK(renameat(at, "fresh", at, "d/fresh"));
+	SAME_TREES(w);
+	OK(drop_caches());
+	SAME_TREES(w);
+	OK(world_remount(w));
+	SAME_TREES(w);
+	BOTH_OK(renameat(at, "d/fresh/zz", at, "d/sub/again"));
+	BOTH_OK(renameat2(at, "d/null", at, "moved", RENAME_WHITEOUT));
+	BOTH_OK(renameat2(at, "d/null", at, "d/sub/white", RENAME_WHITEOUT));
+	BOTH_OK(renameat(at, "d/sub/white", at, "d/sub/black"));
+	BOTH_OK(unlinkat(at, "d/linked", 0));
+	BOTH_FAIL(ENXIO, openat(at, "d/sub/black", O_RDONLY));
+}
+
 TEST_HARNESS_MAIN

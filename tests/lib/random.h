@@ -9,9 +9,11 @@ struct rng {
 	uint64_t state;
 };
 
+/* Multiplied by another constant: or one seed's numbers are the next one's,
+ * one step later. */
 static inline struct rng rng_seed(uint64_t seed)
 {
-	return (struct rng) { seed * 0x9e3779b97f4a7c15ULL + 0x1234567 };
+	return (struct rng) { (seed + 1) * 0xd1342543de82ef95ULL };
 }
 
 /* A number under n. */
