@@ -379,6 +379,9 @@ static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
 	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
 	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		attr->ia_valid &= ~ATTR_MODE;
+	/* The mode has the type that the mount shows. */
+	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
+			(d_inode(upper)->i_mode & S_IFMT);
 
 	if (attr->ia_valid & ATTR_SIZE)
 		err = get_write_access(d_inode(upper));
