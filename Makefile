@@ -83,8 +83,12 @@ check-host:
 
 # The developer's loop: make one T=create [BED=qemu|uml] [FS=ext4|xfs|tmpfs]
 one:
-	@$(guest) -s $(if $(filter qemu,$(BED)),module) tests
-	@VENEER_KERNEL=$$(tests/bed/kernel) tests/bed/check --bed $(BED) --fs $(FS) --programs-only $(T)
+	@$(guest) -s $(if $(filter qemu,$(BED)),module) $(T:%=tests/build/%)
+	@VENEER_KERNEL=$$(tests/bed/kernel) tests/bed/check --quick --bed $(BED) --fs $(FS) $(T)
+
+.PHONY: $(T:%=tests/build/%)
+$(T:%=tests/build/%):
+	$(MAKE) -C tests $(CURDIR)/$@
 
 bench: setup
 	@$(guest) all tests
