@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Measures Veneer beside overlayfs, in the same kernel, in the same minute. */
+#ifndef VENEER_BENCH_H
+#define VENEER_BENCH_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include <stddef.h>
+#include <stdint.h>
+
+#define PATH 512
+
+/* The file systems that are compared; PLAIN is the one under both. */
+enum { VENEER, OVERLAY, STACKED, PLAIN = STACKED, SYSTEMS };
+extern const char *const system_name[SYSTEMS];
+
+extern char work_dir[PATH];	/* everything happens under here */
+extern unsigned int rounds;	/* the best of so many is what counts */
+
+/* Nanoseconds; instructions, where the machine's clock counts those. */
+uint64_t now(void);
+/* Prints what could not be done and why, and ends the program. */
+_Noreturn void die(const char *what, const char *path);
+#define MUST(call, what, path) do { if ((call) < 0) die(what, path); } while (0)
+
+void make_dir(const char *path);
+
+/*
+ * A mount of layers (top first) with a new upper, called name, of the given
+ * system, at work_dir/name/mnt. The time it took.
+ */
+uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
+		     const char *name);
+void unmount_image(const char *name);
+/* The mount point; valid for 32 calls. */
+const char *image_root(const char *name);
+
+void bench_walk(void);
+void bench_io(void);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "world.h"
+
+const char *const system_name[SYSTEMS] = { "veneer", "overlay", "plain" };
+char work_dir[PATH];
+unsigned int rounds = 3;
+
+uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+void die(const char *what, const char *path)
+{
+	int err = errno;
+
+	fprintf(stderr, "bench: cannot %s %s: %s\n", what, path, strerror(err));
+	exit(1);
+}
+
+void make_dir(const char *path)
+{
+	if (mkdir(path, 0755))
+		die("make", path);
+}
+
+const char *image_root(const char *name)
+{
+	return join(join(work_dir, name), "mnt");
+}
+
+uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
+		     const char *name)
+{
+	static const char *option[600][2];
+	char log[1024];
+	const char *root = join(work_dir, name);
+	uint64_t start;
+	unsigned int n = 0;
+	int fd;
+
+	make_dir(root);
+	make_dir(join(root, "mnt"));
+	make_dir(join(root, "upper"));
+	make_dir(join(root, "work"));
+	option[n][0] = "source";
+	option[n++][1] = "bench";
+	for (unsigned int i = 0; i < layers; i++) {
+		option[n][0] = "lowerdir+";
+		option[n++][1] = layer[i];
+	}
+	option[n][0] = "upperdir";
+	option[n++][1] = join(root, "upper");
+	option[n][0] = "workdir";
+	option[n++][1] = join(root, "work");
+	option[n][0] = NULL;
+	start = now();
+	fd = fs_mount(system_name[system], option, 0, join(root, "mnt"), log,
+		      sizeof(log));
+	start = now() - start;
+	if (fd < 0) {
+		errno = -fd;
+		fprintf(stderr, "%s", log);
+		die("mount", system_name[system]);
+	}
+	close(fd);
+	return start;
+}
+
+void unmount_image(const char *name)
+{
+	MUST(umount2(image_root(name), 0), "unmount", image_root(name));
+	if (remove_tree(join(work_dir, name)))
+		exit(1);
+}
+
+int main(int argc, char **argv)
+{
+	int opt, walk = 1, io = 1;
+
+	while ((opt = getopt(argc, argv, "r:wi")) != -1) {
+		switch (opt) {
+		case 'r':
+			rounds = atoi(optarg);
+			break;
+		case 'w':
+			io = 0;
+			break;
+		case 'i':
+			walk = 0;
+			break;
+		default:
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-w | -i]\n"
+				"  -w  only mounts and walks\n  -i  only reads, writes, maps\n");
+			return 2;
+		}
+	}
+	if (!rounds)
+		rounds = 1;
+	snprintf(work_dir, sizeof(work_dir), "%s/bench.%d", world_dir(), getpid());
+	make_dir(work_dir);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (walk)
+		bench_walk();
+	if (io)
+		bench_io();
+	return remove_tree(work_dir) ? 1 : 0;
+}
