@@ -408,10 +408,17 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (err)
 		return err;
 
-	if (attr->ia_valid & ATTR_SIZE)
+	if (attr->ia_valid & ATTR_SIZE) {
+		/*
+		 * The copy-up may leave nothing to cut off, and then not every
+		 * filesystem moves the times.
+		 */
+		if (attr->ia_size != i_size_read(d_inode(dentry)))
+			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
 		err = veneer_copy_up_data(dentry, attr->ia_size);
-	else
+	} else {
 		err = veneer_copy_up(dentry);
+	}
 	return err ? err : setattr_upper(idmap, dentry, attr);
 }
 

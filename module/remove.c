@@ -62,7 +62,7 @@ static int remove_upper(struct veneer_mount *m, struct inode *dir,
 	if (!whiteout) {
 		err = remove_plain(m, dir, upper);
 		/* To us it is empty: so what is in it are whiteouts. */
-		if (err != -ENOTEMPTY)
+		if (err != -ENOTEMPTY && err != -EEXIST)
 			return err;
 	}
 	err = veneer_temp_take(m, upper, whiteout);

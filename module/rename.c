@@ -226,7 +226,8 @@ static int prepare_and_rename(struct veneer_mount *m, struct side *old,
 		err = prepare_move(m, new, old);
 	if (!err)
 		err = rename_real(m, old, new, flags);
-	if (err != -ENOTEMPTY || exchange)
+	/* POSIX allows both; xfs says the second. */
+	if ((err != -ENOTEMPTY && err != -EEXIST) || exchange)
 		return err;
 
 	/* It was empty when we looked: so what is in it are whiteouts. */
