@@ -3,6 +3,7 @@
 #ifndef VENEER_COMMON_H
 #define VENEER_COMMON_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,6 +21,12 @@ static inline void cleanup_fd(int *fd)
 static inline void cleanup_free(void *pointer)
 {
 	free(*(void **)pointer);
+}
+
+static inline void cleanup_dir(DIR **stream)
+{
+	if (*stream)
+		closedir(*stream);
 }
 
 #define AUTO_FD CLEANUP(cleanup_fd) int

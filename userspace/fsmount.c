@@ -4,10 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libmount.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+
+#include "mountinfo.h"
 
 /*
  * The longest string that fsconfig(2) takes, without its NUL. A longer path is
@@ -226,26 +227,23 @@ int fsmount_new(const char *type, const char *source, const char *target,
 	return set_propagation(mount, options, fault);
 }
 
-static void cleanup_table(struct libmnt_table **table)
-{
-	mnt_unref_table(*table);
-}
-
 /*
  * Whether what is mounted on @target has the parameter already: mount(8) repeats
  * what it finds in /proc/mounts, and a filesystem may refuse to be told again.
  */
 static bool in_force(const char *target, const struct parameter *parameter)
 {
-	CLEANUP(cleanup_table) struct libmnt_table *table =
-		mnt_new_table_from_file("/proc/self/mountinfo");
+	CLEANUP(cleanup_table) struct libmnt_table *table = NULL;
 	AUTO_FREE char *real = realpath(target, NULL);
+	struct fault unread = { 0 };
 	struct libmnt_fs *fs;
 	const char *options;
 	char *value;
 	size_t length;
 
-	fs = table && real ? mnt_table_find_target(table, real, MNT_ITER_BACKWARD) : NULL;
+	table = mountinfo_read(&unread);
+	fault_clear(&unread);
+	fs = table && real ? mountinfo_find(table, real) : NULL;
 	options = fs ? mnt_fs_get_fs_options(fs) : NULL;
 	if (!options || mnt_optstr_get_option(options, parameter->key, &value, &length))
 		return false;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Who keeps a mount busy; see holders.h. */
+/* Who keeps mounts busy; see holders.h. */
 #include "holders.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,32 +11,28 @@
 
 enum { NAMED_MAX = 5 };
 
-static void cleanup_dir(DIR **stream)
-{
-	if (*stream)
-		closedir(*stream);
-}
+struct mounts {
+	const int *ids;
+	size_t count;
+};
 
-static bool mount_of(int directory, const char *name, uint64_t *id)
+/* Whether the link @name in a directory of /proc leads to one of the mounts. */
+static bool link_leads_to(int directory, const char *name, const struct mounts *mounts)
 {
 	struct statx status;
 
-	/* Not following an automount, nor asking a server that may be gone. */
+	/* Not waking an automount, nor asking a server that may be gone. */
 	if (statx(directory, name, AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, STATX_MNT_ID,
 		  &status) < 0 || !(status.stx_mask & STATX_MNT_ID))
 		return false;
-	*id = status.stx_mnt_id;
-	return true;
+	for (size_t i = 0; i < mounts->count; i++) {
+		if (status.stx_mnt_id == (uint64_t)mounts->ids[i])
+			return true;
+	}
+	return false;
 }
 
-static bool link_leads_to(int process, const char *name, uint64_t mount)
-{
-	uint64_t id;
-
-	return mount_of(process, name, &id) && id == mount;
-}
-
-static bool any_link_leads_to(int process, const char *directory, uint64_t mount)
+static bool any_link_leads_to(int process, const char *directory, const struct mounts *mounts)
 {
 	AUTO_FD fd = openat(process, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
@@ -48,23 +43,23 @@ static bool any_link_leads_to(int process, const char *directory, uint64_t mount
 	fd = -1;
 	while ((entry = readdir(stream))) {
 		if (*entry->d_name != '.' &&
-		    link_leads_to(dirfd(stream), entry->d_name, mount))
+		    link_leads_to(dirfd(stream), entry->d_name, mounts))
 			return true;
 	}
 	return false;
 }
 
-static const char *use_of(int process, uint64_t mount)
+static const char *use_of(int process, const struct mounts *mounts)
 {
-	if (link_leads_to(process, "root", mount))
+	if (link_leads_to(process, "root", mounts))
 		return "has its root there";
-	if (link_leads_to(process, "cwd", mount))
+	if (link_leads_to(process, "cwd", mounts))
 		return "works there";
-	if (link_leads_to(process, "exe", mount))
+	if (link_leads_to(process, "exe", mounts))
 		return "is a program from there";
-	if (any_link_leads_to(process, "fd", mount))
+	if (any_link_leads_to(process, "fd", mounts))
 		return "has a file open there";
-	if (any_link_leads_to(process, "map_files", mount))
+	if (any_link_leads_to(process, "map_files", mounts))
 		return "maps a file from there";
 	return NULL;
 }
@@ -82,16 +77,14 @@ static void read_name(int process, char *name, size_t size)
 	}
 }
 
-void holders_name(const char *target, struct fault *fault)
+int holders_name(const int *ids, size_t count, struct fault *fault)
 {
 	CLEANUP(cleanup_dir) DIR *processes = opendir("/proc");
+	const struct mounts mounts = { ids, count };
 	struct dirent *entry;
-	uint64_t mount;
 	int named = 0;
 
-	if (!processes || !mount_of(AT_FDCWD, target, &mount))
-		return;
-	while (named < NAMED_MAX && (entry = readdir(processes))) {
+	while (processes && named < NAMED_MAX && (entry = readdir(processes))) {
 		AUTO_FD process = -1;
 		const char *use;
 		char name[64];
@@ -100,11 +93,12 @@ void holders_name(const char *target, struct fault *fault)
 			continue;
 		process = openat(dirfd(processes), entry->d_name,
 				 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		use = process < 0 ? NULL : use_of(process, mount);
+		use = process < 0 ? NULL : use_of(process, &mounts);
 		if (!use)
 			continue;
 		read_name(process, name, sizeof(name));
 		fault_advise(fault, "process %s (%s) %s", entry->d_name, name, use);
 		named++;
 	}
+	return named;
 }

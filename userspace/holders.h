@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which processes keep a mount busy. */
+/* Which processes keep mounts busy. */
 #ifndef VENEER_HOLDERS_H
 #define VENEER_HOLDERS_H
 
 #include "fault.h"
 
 /*
- * Name some of them in @fault, as advice: working directory, root, program, open
- * and mapped files. Processes in another mount namespace may be missing.
+ * Add to @fault, as advice, some processes that use one of the mounts, given by
+ * the numbers they have in mountinfo: as working directory, root, program, open
+ * or mapped file. Processes in another mount namespace are missing: their mounts
+ * have numbers of their own. Returns how many were added.
  */
-void holders_name(const char *target, struct fault *fault);
+int holders_name(const int *mounts, size_t count, struct fault *fault);
 
 #endif

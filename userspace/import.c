@@ -168,17 +168,12 @@ static int fill_stage(int archive, struct unpack *unpack, struct import_result *
 	return 0;
 }
 
-static void cleanup_unpack(struct unpack *unpack)
-{
-	unpack_free(unpack);
-}
-
 int import_layer(int archive, const char *directory,
 		 void (*progress)(const struct unpack *unpack),
 		 struct import_result *result, struct fault *fault)
 {
 	CLEANUP(stage_end) struct stage stage = STAGE_INIT;
-	CLEANUP(cleanup_unpack) struct unpack unpack = { .progress = progress };
+	CLEANUP(unpack_free) struct unpack unpack = { .progress = progress };
 
 	if (stage_begin(&stage, directory, fault) < 0)
 		return fault_wrap(fault, "layer \"%s\"", directory);

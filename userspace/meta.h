@@ -30,7 +30,7 @@ struct meta {
 
 /* Read and check it; xattrs that are the filesystem's own are refused. */
 int meta_read(struct archive_entry *entry, struct meta *meta, struct fault *fault);
-void meta_free(struct meta *meta);
+void meta_free(struct meta *meta);	/* for CLEANUP(), too */
 
 /*
  * Give all of it, but for a default ACL, to the node that @fd is open on;

@@ -7,11 +7,6 @@
 #include "fsmount.h"
 #include "verb.h"
 
-static void cleanup_options(struct mount_options *options)
-{
-	options_free(options);
-}
-
 /* "veneer", or "veneer.ANYTHING" as mount(8) writes a type with a subtype. */
 static bool is_own_type(const char *type)
 {
@@ -25,7 +20,7 @@ int mount_helper(int argc, char **argv, struct fault *fault)
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	CLEANUP(cleanup_options) struct mount_options options = { 0 };
+	CLEANUP(options_free) struct mount_options options = { 0 };
 	struct fsmount_flags flags = { 0 };
 	const char *source, *target;
 	int option;

@@ -42,6 +42,6 @@ int options_add(struct mount_options *options, const char *key, const char *valu
 /* Whether a parameter describes the layers, which no remount changes. */
 bool options_names_layers(const struct parameter *parameter);
 
-void options_free(struct mount_options *options);
+void options_free(struct mount_options *options);	/* for CLEANUP(), too */
 
 #endif

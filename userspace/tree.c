@@ -2,7 +2,6 @@
 /* Confined lookups and removal; see tree.h. */
 #include "tree.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -104,12 +103,6 @@ int tree_open_parent(int root, const char *path, const char **name,
 		return fault_errno(fault, EXIT_ARCHIVE, errno, "the name cannot be used");
 	return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open the directory \"%s\"",
 			   parent);
-}
-
-static void cleanup_dir(DIR **stream)
-{
-	if (*stream)
-		closedir(*stream);
 }
 
 /* Open @path below @directory for reading its names. NULL with errno set. */

@@ -14,11 +14,6 @@
 #include "interrupt.h"
 #include "tree.h"
 
-static void cleanup_meta(struct meta *meta)
-{
-	meta_free(meta);
-}
-
 static int write_all(int fd, const char *bytes, size_t length, off_t offset)
 {
 	while (length) {
@@ -119,7 +114,7 @@ static int replace_node(int directory, const char *name, struct archive_entry *e
 		fd = make_node(directory, name, entry, meta);
 	}
 	if (fd < 0)
-		return fault_errno(fault, errno == ENAMETOOLONG || errno == ENOENT ?
+		return fault_errno(fault, errno == ENAMETOOLONG || errno == ENOENT || errno == EINVAL ?
 				   EXIT_ARCHIVE : EXIT_SYSTEM, errno, "cannot make it");
 	return fd;
 }
@@ -158,7 +153,7 @@ static int unpack_node(struct unpack *unpack, struct archive *archive,
 		       struct archive_entry *entry, const char *path,
 		       struct fault *fault)
 {
-	CLEANUP(cleanup_meta) struct meta meta = { 0 };
+	CLEANUP(meta_free) struct meta meta = { 0 };
 	AUTO_FD directory = -1, fd = -1;
 	const char *name;
 

@@ -27,6 +27,7 @@ int unpack_entry(struct unpack *unpack, struct archive *archive,
 /* After the last entry. */
 int unpack_finish(struct unpack *unpack, struct fault *fault);
 
+/* For CLEANUP(), too. */
 void unpack_free(struct unpack *unpack);
 
 #endif

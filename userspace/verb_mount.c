@@ -6,11 +6,6 @@
 #include "fsmount.h"
 #include "verb.h"
 
-static void cleanup_options(struct mount_options *options)
-{
-	options_free(options);
-}
-
 static int run(int argc, char **argv, struct fault *fault)
 {
 	static const struct option long_options[] = {
@@ -23,7 +18,7 @@ static int run(int argc, char **argv, struct fault *fault)
 		{ "type", required_argument, NULL, 't' },
 		{ 0 },
 	};
-	CLEANUP(cleanup_options) struct mount_options options = { 0 };
+	CLEANUP(options_free) struct mount_options options = { 0 };
 	const char *type = fsmount_type();
 	bool upper = false, work = false;
 	int option, result = 0;
@@ -63,7 +58,7 @@ static int run(int argc, char **argv, struct fault *fault)
 		return verb_misused(&verb_mount, fault);
 	if (upper != work)
 		return fault_set(fault, EXIT_USAGE,
-				 "--upper and --work go together: an empty directory for --work, on the same filesystem as --upper");
+				 "--upper and --work go together; --work is an empty directory on the same filesystem");
 	if (options.remount || options.bind)
 		return fault_set(fault, EXIT_USAGE,
 				 "-o remount and -o bind are for mount(8), not for veneer mount");
