@@ -258,6 +258,10 @@ TEST_F(attr, suid)
 	int fd;
 
 	LOOSE_DIRTIME(w);
+	/* Writes before it: that there was nothing to take may be remembered. */
+	BOTH_OK(fchmodat(at, "d/suid", 0777, 0));
+	for (int i = 0; i < 3; i++)
+		BOTH_OK(write_text(P("d/suid"), "nothing yet"));
 	BOTH_OK(fchmodat(at, "d/suid", 06777, 0));
 	CHECK(!IN_CHILD({
 		if (setresuid(77, 77, 77))

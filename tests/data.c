@@ -3,6 +3,7 @@
 #include "testing.h"
 
 #include <linux/falloc.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <sys/ioctl.h>
@@ -410,6 +411,58 @@ TEST_F(data, ioctls)
 	SAME(ioctl(F(fd), FIONREAD, &n) ?: n);
 	BOTH_FAIL(ENOTTY, ioctl(F(fd), 0x12345678, &n));
 	CLOSE_BOTH(fd);
+}
+
+/* Opened again through /proc, with other rights, it is the same file. */
+TEST_F(data, reopen)
+{
+	struct world *w = &self->w;
+	char proc[64], buf[8];
+	int r, path, wr;
+
+	r = OK(openat(w->mfd, "d/big", O_RDONLY | O_CLOEXEC));
+	path = OK(openat(w->mfd, "d/big", O_PATH | O_CLOEXEC));
+	BOTH_OK(renameat(at, "d/big", at, "d/moved"));
+	for (int i = 0; i < 2; i++) {
+		snprintf(proc, sizeof(proc), "/proc/self/fd/%d", i ? path : r);
+		wr = OK(open(proc, O_RDWR | O_CLOEXEC));
+		EXPECT_EQ(7, OK(pwrite(wr, i ? "by path" : "by file", 7, 5000)));
+		EXPECT_EQ(7, OK(pread(r, buf, 7, 5000)));
+		CHECK(!memcmp(buf, i ? "by path" : "by file", 7), "round %d", i);
+		close(wr);
+	}
+	close(r);
+	close(path);
+	wr = OK(openat(w->pfd, "d/moved", O_WRONLY | O_CLOEXEC));
+	OK(pwrite(wr, "by path", 7, 5000));
+	close(wr);
+}
+
+/* Where the bytes are on the disk; the number of extents is the disk's affair. */
+static int extents(int fd)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + 32 * sizeof(struct fiemap_extent)];
+	} u = { .map = { .fm_length = FIEMAP_MAX_OFFSET, .fm_flags = FIEMAP_FLAG_SYNC,
+			 .fm_extent_count = 32 } };
+
+	return ioctl(fd, FS_IOC_FIEMAP, &u.map) ? -1 : !!u.map.fm_mapped_extents;
+}
+
+TEST_F(data, fiemap)
+{
+	static const char *const name[] = { "d/big", "d/holey", "d/empty" };
+	struct world *w = &self->w;
+	int fd[2];
+
+	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
+		OPEN_BOTH(fd, name[i], O_RDWR);
+		SAME(extents(F(fd)));
+		BOTH_OK(pwrite(F(fd), "x", 1, 100));
+		SAME(extents(F(fd)));
+		CLOSE_BOTH(fd);
+	}
 }
 
 /* Random calls on one file of each kind, always the same as on plain files. */

@@ -436,4 +436,78 @@ TEST_F(nsfuzz, two_processes)
 	}
 }
 
+/*
+ * Everybody on the same names: what each call says hangs on who was first, but
+ * it is never one of the errors that mean that something is wrong, and what is
+ * there in the end is there after a remount.
+ */
+static bool acceptable(int err)
+{
+	switch (err) {
+	case 0: case ENOENT: case EEXIST: case ENOTDIR: case EISDIR: case EINVAL:
+	case ENOTEMPTY: case ELOOP: case ENODATA: case ENXIO: case EPERM: case EBADF:
+	case EBUSY: case EMLINK: case ETXTBSY: case ESPIPE: case EOPNOTSUPP:
+	case ENAMETOOLONG: case EAGAIN: case ENODEV: case EACCES:
+		return true;
+	}
+	return false;
+}
+
+static int run_free(struct world *w, unsigned int seed, int id, unsigned int ops)
+{
+	struct fuzz f = { .w = w, .r = rng_seed(seed * 4 + 100 + id) };
+	static struct out out;
+
+	for (int i = 0; i < OPEN_FILES; i++)
+		f.fd[i][0] = -1;
+	for (unsigned int i = 0; i < ops && f.failed < GIVE_UP; i++) {
+		struct op op = random_op(&f);
+		int ret;
+
+		out.len = 0;
+		ret = do_op(&f, &op, 0, &out);
+		if (ret >= 0 || acceptable(errno))
+			continue;
+		f.failed++;
+		printf("# process %d, step %u: %s %s %s: %s\n", id, i,
+		       kind_name[op.kind], op.a, op.b, err_name(errno));
+		fflush(stdout);
+	}
+	return f.failed != 0;
+}
+
+TEST_F(nsfuzz, free_for_all)
+{
+	struct world *w = &self->w;
+	struct tree before = { }, after = { };
+	pid_t pid[4];
+	int status;
+
+	w->no_compare = true;
+	for (int half = 0; half < 2; half++) {
+		for (int i = 0; i < 4; i++) {
+			fflush(NULL);
+			pid[i] = OK(fork());
+			if (!pid[i])
+				_exit(run_free(w, self->seed + half * 1000003, i,
+					       (self->ops + 3) / 4));
+		}
+		for (int i = 0; i < 4; i++) {
+			OK(waitpid(pid[i], &status, 0));
+			CHECK(!status, "process %d: status %x, NSFUZZ_SEED=%u", i,
+			      status, self->seed);
+		}
+		OK(tree_scan(&before, w->mnt, TREE_CHECK | TREE_NLINK | TREE_MTIME |
+			     w->tree_flags));
+		CHECK(!before.problems, "see above");
+		OK(world_remount(w));
+		OK(tree_scan(&after, w->mnt, TREE_CHECK | TREE_NLINK | TREE_MTIME |
+			     w->tree_flags));
+		CHECK(!tree_diff(&before, "the mount", &after, "a new mount"),
+		      "NSFUZZ_SEED=%u", self->seed);
+		tree_free(&before);
+		tree_free(&after);
+	}
+}
+
 TEST_HARNESS_MAIN

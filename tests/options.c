@@ -524,6 +524,36 @@ TEST_F(options, refused)
 	SEEN();
 }
 
+/* mount(2) has no words but those in the kernel's log. */
+TEST_F(options, refused_in_kernel_log)
+{
+	struct world *w = &self->w;
+	static char record[8192];
+	bool found = false;
+	int kmsg;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: its own choice of words");
+	kmsg = OK(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+	OK(lseek(kmsg, 0, SEEK_END));
+	snprintf(self->opt, sizeof(self->opt), "lowerdir=%s:%s/not-there", w->layer[0],
+		 w->root);
+	FAILS(ENOENT, mount("none", w->mnt, FS, 0, self->opt));
+	for (;;) {
+		ssize_t n = read(kmsg, record, sizeof(record) - 1);
+
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			break;
+		record[n] = 0;
+		found |= strstr(record, "lowerdir") && strstr(record, "/not-there") &&
+			strstr(record, w->root);
+	}
+	close(kmsg);
+	CHECK(found, "no line in the kernel's log names lowerdir and the path");
+}
+
 /* Marks in the user namespace of names. */
 TEST_F(options, userxattr)
 {
