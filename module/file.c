@@ -512,13 +512,18 @@ static loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 
 static int veneer_flush(struct file *file, fl_owner_t id)
 {
-	struct file *real = real_file_at(file, 0);
-
-	if (IS_ERR(real) || !real->f_op->flush)
-		return PTR_ERR_OR_ZERO(real);
+	struct veneer_file *vf = file->private_data;
+	int err = 0;
 
 	CLASS(veneer_cred, cred)(veneer_cred(file_inode(file)->i_sb));
-	return real->f_op->flush(real, id);
+	for (int i = 0; i < VENEER_NR_WHERE && !err; i++) {
+		/* Pairs with the cmpxchg() of whoever opened it. */
+		struct file *real = smp_load_acquire(&vf->real[i]);
+
+		if (real && real->f_op->flush)
+			err = real->f_op->flush(real, id);
+	}
+	return err;
 }
 
 static int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,

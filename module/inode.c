@@ -352,8 +352,6 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 	stat->nlink = inode->i_nlink;
 	stat->mode = (stat->mode & ~S_IFMT) | (inode->i_mode & S_IFMT);
 	stat->rdev = inode->i_rdev;
-	/* The real mount's id and the like are nobody's business. */
-	stat->result_mask &= ~(STATX_MNT_ID | STATX_MNT_ID_UNIQUE);
 
 	if (S_ISREG(inode->i_mode) && (request_mask & STATX_BLOCKS) &&
 	    real.mnt == veneer_mount(inode->i_sb)->upper &&

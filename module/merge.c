@@ -195,6 +195,8 @@ static int merge_lookup(const struct veneer_stack *stack,
 	/* After a redirect: where @in and @name point into. */
 	struct veneer_merge parents = {};
 	char *redirect = NULL;
+	/* ... and how many objects there were before it. */
+	unsigned int before = 0;
 	int err = 0;
 
 	while (nr) {
@@ -257,10 +259,16 @@ static int merge_lookup(const struct veneer_stack *stack,
 		kvfree(redirect);
 		redirect = to;
 		name = to;
+		before = out->nr;
 		if (err || (nr && !d_can_lookup(in->dentry)))
 			break;
 	}
 
+	if (!err && redirect && out->nr == before) {
+		veneer_err_ratelimited("%pd2: continues as '%s', which the layers under it do not have\n",
+				       out->at[before - 1].dentry, redirect);
+		err = -EIO;
+	}
 	kvfree(redirect);
 	veneer_merge_free(&parents);
 	return err;

@@ -150,11 +150,12 @@ static int ask_upper(struct veneer_mount *m, struct dentry *dir,
 	return err == -EUCLEAN ? 0 : min(err, 0);
 }
 
-static struct dentry *follow_record(struct veneer_mount *m,
+/* Finds what a record of the upper names, which must be there. */
+static struct dentry *follow_record(struct dentry *from,
 				    const struct upper_facts *facts,
 				    const char *path, bool dir)
 {
-	struct dentry *below = veneer_stack_walk(m->stack->s_root, path);
+	struct dentry *below = veneer_stack_walk(from, path);
 
 	if (IS_ERR(below))
 		return below;
@@ -176,14 +177,16 @@ static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
 	struct dentry *below;
 
 	if (facts->split.path)
-		return follow_record(m, facts, facts->split.path, false);
+		return follow_record(m->stack->s_root, facts,
+				     facts->split.path, false);
 	if (facts->redirect && *facts->redirect == '/')
-		return follow_record(m, facts, facts->redirect, true);
+		return follow_record(m->stack->s_root, facts, facts->redirect,
+				     true);
 	if (facts->hides || !veneer_inode(dir)->below)
 		return NULL;
 	if (facts->redirect)
-		return veneer_stack_find(veneer_inode(dir)->below,
-					 facts->redirect);
+		return follow_record(veneer_inode(dir)->below, facts,
+				     facts->redirect, true);
 
 	below = veneer_find_below(dir, name);
 	/* Only directories merge. */

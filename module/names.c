@@ -80,7 +80,8 @@ names_add(struct veneer_names *names, const struct veneer_listing *listing,
 	  const char *name, unsigned int len)
 {
 	struct veneer_names_entry *entry =
-		kmalloc(struct_size(entry, name, len + 1), GFP_KERNEL);
+		kmalloc(struct_size(entry, name, len + 1),
+			GFP_KERNEL_ACCOUNT);
 
 	if (!entry)
 		return NULL;

@@ -190,16 +190,14 @@ static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	struct fs_parse_result result;
 	int opt;
 
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE) {
-		/* mount(8) repeats every option when it remounts. */
-		if (fc->oldapi)
-			return 0;
-		veneer_fc_err(fc, "%s: cannot be changed by a remount; unmount and mount again",
-			      param->key);
-		return -EINVAL;
-	}
-
 	opt = fs_parse(fc, veneer_parameters, param, &result);
+	/*
+	 * mount(8) repeats every option when it remounts.  By mount(2) they may
+	 * be cut short, so they count for nothing there.
+	 */
+	if (opt >= 0 && fc->purpose == FS_CONTEXT_FOR_RECONFIGURE && fc->oldapi)
+		return 0;
+
 	switch (opt) {
 	case OPT_LOWERDIR:
 		return parse_lowerdir(fc, options, param->string);
@@ -256,11 +254,43 @@ static int veneer_parse_monolithic(struct fs_context *fc, void *data)
 	return vfs_parse_monolithic_sep(fc, data, next_option);
 }
 
+static bool differs(const char *given, const char *now)
+{
+	return given && (!now || strcmp(given, now));
+}
+
+/* Which of the options given would have to be changed; %NULL for none. */
+static const char *changed_option(const struct veneer_options *given,
+				  const struct veneer_options *now)
+{
+	if (given->nr_layers && given->nr_layers != now->nr_layers)
+		return "lowerdir";
+	for (unsigned int i = 0; i < given->nr_layers; i++) {
+		if (differs(given->layer_names[i], now->layer_names[i]))
+			return "lowerdir";
+	}
+	if (differs(given->upper_name, now->upper_name))
+		return "upperdir";
+	if (differs(given->work_name, now->work_name))
+		return "workdir";
+	if (given->is_volatile && !now->is_volatile)
+		return "volatile";
+	if (given->userxattr && !now->userxattr)
+		return "userxattr";
+	return NULL;
+}
+
 static int veneer_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
 	const struct veneer_mount *m = veneer_mount(sb);
+	const char *changed = changed_option(fc->fs_private, &m->options);
 
+	if (changed) {
+		veneer_fc_err(fc, "%s: cannot be changed by a remount; unmount and mount again",
+			      changed);
+		return -EINVAL;
+	}
 	if (fc->sb_flags & SB_RDONLY)
 		return sb_rdonly(sb) ? 0 : sync_filesystem(sb);
 	if (m->upper)
@@ -297,9 +327,6 @@ int veneer_init_fs_context(struct fs_context *fc)
 	struct veneer_options *options;
 
 	fc->ops = &veneer_context_operations;
-	if (fc->purpose == FS_CONTEXT_FOR_RECONFIGURE)
-		return 0;
-
 	options = kzalloc(sizeof(*options), GFP_KERNEL);
 	fc->fs_private = options;
 	return options ? 0 : -ENOMEM;

@@ -15,6 +15,7 @@
 
 #include "compat.h"
 #include "log.h"
+#include "marks.h"
 #include "stack.h"
 #include "stack_inode.h"
 
@@ -120,6 +121,20 @@ static int stack_add_layer(struct fs_context *fc, struct veneer_stack *stack,
 	return 0;
 }
 
+/* Image formats let a layer replace everything under it. */
+static int root_is_opaque(const struct veneer_stack *stack, unsigned int layer)
+{
+	const struct path root = {
+		.mnt	= stack->layers[layer],
+		.dentry	= stack->layers[layer]->mnt_root,
+	};
+	int opaque;
+
+	CLASS(veneer_cred, cred)(stack->cred);
+	opaque = veneer_opaque_mark(&root, stack->userxattr);
+	return opaque < 0 ? opaque : opaque == 'y';
+}
+
 static struct veneer_stack *stack_alloc(struct fs_context *fc,
 					const struct path *layers,
 					unsigned int nr, bool userxattr)
@@ -140,8 +155,13 @@ static struct veneer_stack *stack_alloc(struct fs_context *fc,
 
 	for (unsigned int i = 0; i < nr; i++) {
 		err = stack_add_layer(fc, stack, &layers[i]);
-		if (err)
+		if (!err)
+			err = root_is_opaque(stack, i);
+		if (err < 0)
 			goto fail;
+		/* The layers under this one show nothing, so leave them out. */
+		if (err)
+			break;
 	}
 
 	err = -ELOOP;

@@ -270,9 +270,10 @@ const struct veneer_listing *veneer_stack_listing(struct dentry *below)
 		listing = veneer_listing_make(veneer_stack(below->d_sb),
 					      si->objects.at, si->objects.nr,
 					      IS_ROOT(below));
-		/* Pairs with the acquire above. */
-		if (!IS_ERR(listing))
+		if (!IS_ERR(listing)) {
+			/* Pairs with the acquire above. */
 			smp_store_release(&si->listing, listing);
+		}
 	}
 	mutex_unlock(&si->lock);
 	return listing;

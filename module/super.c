@@ -210,8 +210,8 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_op = &veneer_super_operations;
 	sb->s_d_op = &veneer_dentry_operations;
 	sb->s_xattr = veneer_xattr_handlers;
-	sb->s_flags |= SB_POSIXACL;
-	sb->s_iflags |= SB_I_SKIP_SYNC;
+	sb->s_flags |= SB_POSIXACL | SB_NOSEC;
+	sb->s_iflags |= SB_I_SKIP_SYNC | SB_I_EVM_HMAC_UNSUPPORTED;
 	sb->s_time_gran = 1;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
 	sb->s_stack_depth = m->stack->s_stack_depth;
@@ -294,6 +294,7 @@ static int check_options(struct fs_context *fc)
 		kfree(o->work_name);
 		o->work_name = NULL;
 	}
+	veneer_warn_live_layers(o);
 	return o->upper_name ? veneer_workdir_check(fc, o) : 0;
 }
 

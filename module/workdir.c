@@ -65,11 +65,23 @@ int veneer_workdir_check(struct fs_context *fc,
 				      options->layer_names[i]);
 			return -ELOOP;
 		}
-		if (d_inode(layer)->i_state & I_OVL_INUSE)
+	}
+	return 0;
+}
+
+/**
+ * veneer_warn_live_layers - warn of layers that somebody may be writing
+ * @options: what was asked for
+ *
+ * One that was just committed, say, and whose lazy unmount is not over.
+ */
+void veneer_warn_live_layers(const struct veneer_options *options)
+{
+	for (unsigned int i = 0; i < options->nr_layers; i++) {
+		if (d_inode(options->layers[i].dentry)->i_state & I_OVL_INUSE)
 			veneer_warn("layer '%s' is the upperdir or workdir of a live mount; what changes there may or may not be seen\n",
 				    options->layer_names[i]);
 	}
-	return 0;
 }
 
 /*
