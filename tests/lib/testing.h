@@ -186,15 +186,9 @@ static inline const char *err_name(long err)
 	}
 
 /*
- * What overlayfs, standing in for Veneer, is known not to do. The test is
- * skipped there, with the reason.
+ * One check inside a test that overlayfs, standing in for Veneer, is known not
+ * to pass, and why. A whole test says so by SKIP when world_is_overlay().
  */
-#define OVERLAYFS_DIFFERS(why) do {				\
-	if (world_is_overlay())					\
-		SKIP(return, "overlayfs: " why);		\
-} while (0)
-
-/* One check inside a test that overlayfs is known not to pass. */
 #define VENEER_ONLY(why)						\
 	(!world_is_overlay() ||						\
 	 (({ TH_LOG("not checked, overlayfs: " why); }), false))
