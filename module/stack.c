@@ -82,29 +82,66 @@ static void stack_free(struct veneer_stack *stack)
 	kvfree(stack->layers);
 	kvfree(stack->fsid);
 	kvfree(stack->fs_dev);
+	kvfree(stack->keys);
 	put_cred(stack->cred);
 	kfree(stack);
 }
 
-static int stack_add_layer(struct fs_context *fc, struct veneer_stack *stack,
-			   const struct path *path)
+/**
+ * struct stack_request - what a mount asks for, the fs_private of a context
+ * @fc: the mount's context, for messages
+ * @layers: the layers' directories, top first
+ * @nr: how many
+ */
+struct stack_request {
+	struct fs_context	*fc;
+	const struct path	*layers;
+	unsigned int		nr;
+};
+
+/* As much of a stack as it takes to find out whether there is one already. */
+static struct veneer_stack *stack_alloc(const struct stack_request *req,
+					bool userxattr)
+{
+	struct veneer_stack *stack = kzalloc(sizeof(*stack), GFP_KERNEL);
+
+	if (!stack)
+		return NULL;
+
+	stack->cred = get_cred(req->fc->cred);
+	stack->userxattr = userxattr;
+	stack->nr_keys = req->nr;
+	stack->keys = kvcalloc(req->nr, sizeof(*stack->keys), GFP_KERNEL);
+	if (!stack->keys) {
+		stack_free(stack);
+		return NULL;
+	}
+	for (unsigned int i = 0; i < req->nr; i++) {
+		stack->keys[i].root = req->layers[i].dentry;
+		stack->keys[i].idmap = mnt_idmap(req->layers[i].mnt);
+	}
+	return stack;
+}
+
+static int stack_add_layer(const struct stack_request *req,
+			   struct veneer_stack *stack, const struct path *path)
 {
 	const unsigned int nr = stack->nr_layers;
 	struct vfsmount *mnt;
-	unsigned int fsid;
 	struct kstat stat;
+	unsigned int fsid;
 	int err;
 
 	err = vfs_getattr(path, &stat, STATX_INO, AT_STATX_SYNC_AS_STAT);
 	if (err) {
-		veneer_fc_err(fc, "lowerdir: cannot stat layer %u (%pd): error %d",
+		veneer_fc_err(req->fc, "lowerdir: cannot stat layer %u (%pd): error %d",
 			      nr + 1, path->dentry, err);
 		return err;
 	}
 
 	mnt = clone_private_mount(path);
 	if (IS_ERR(mnt)) {
-		veneer_fc_err(fc, "lowerdir: cannot clone the mount of layer %u (%pd): error %ld",
+		veneer_fc_err(req->fc, "lowerdir: cannot clone the mount of layer %u (%pd): error %ld",
 			      nr + 1, path->dentry, PTR_ERR(mnt));
 		return PTR_ERR(mnt);
 	}
@@ -121,60 +158,36 @@ static int stack_add_layer(struct fs_context *fc, struct veneer_stack *stack,
 	return 0;
 }
 
-/* Image formats let a layer replace everything under it. */
-static int root_is_opaque(const struct veneer_stack *stack, unsigned int layer)
+/* Takes the layers into use. */
+static int stack_add_layers(const struct stack_request *req,
+			    struct veneer_stack *stack)
 {
-	const struct path root = {
-		.mnt	= stack->layers[layer],
-		.dentry	= stack->layers[layer]->mnt_root,
-	};
-	int opaque;
+	int ret;
 
-	CLASS(veneer_cred, cred)(stack->cred);
-	opaque = veneer_opaque_mark(&root, stack->userxattr);
-	return opaque < 0 ? opaque : opaque == 'y';
-}
-
-static struct veneer_stack *stack_alloc(struct fs_context *fc,
-					const struct path *layers,
-					unsigned int nr, bool userxattr)
-{
-	struct veneer_stack *stack = kzalloc(sizeof(*stack), GFP_KERNEL);
-	int err = -ENOMEM;
-
-	if (!stack)
-		return ERR_PTR(err);
-
-	stack->cred = get_cred(fc->cred);
-	stack->userxattr = userxattr;
-	stack->layers = kvcalloc(nr, sizeof(*stack->layers), GFP_KERNEL);
-	stack->fsid = kvcalloc(nr, sizeof(*stack->fsid), GFP_KERNEL);
-	stack->fs_dev = kvcalloc(nr, sizeof(*stack->fs_dev), GFP_KERNEL);
+	stack->layers = kvcalloc(req->nr, sizeof(*stack->layers), GFP_KERNEL);
+	stack->fsid = kvcalloc(req->nr, sizeof(*stack->fsid), GFP_KERNEL);
+	stack->fs_dev = kvcalloc(req->nr, sizeof(*stack->fs_dev), GFP_KERNEL);
 	if (!stack->layers || !stack->fsid || !stack->fs_dev)
-		goto fail;
+		return -ENOMEM;
 
-	for (unsigned int i = 0; i < nr; i++) {
-		err = stack_add_layer(fc, stack, &layers[i]);
-		if (!err)
-			err = root_is_opaque(stack, i);
-		if (err < 0)
-			goto fail;
-		/* The layers under this one show nothing, so leave them out. */
-		if (err)
+	for (unsigned int i = 0; i < req->nr; i++) {
+		ret = stack_add_layer(req, stack, &req->layers[i]);
+		if (!ret)
+			ret = veneer_opaque_mark(&req->layers[i],
+						 stack->userxattr);
+		if (ret < 0)
+			return ret;
+		/* A layer may replace everything under it. */
+		if (ret == 'y')
 			break;
 	}
 
-	err = -ELOOP;
 	if (stack->depth > FILESYSTEM_MAX_STACK_DEPTH) {
-		veneer_fc_err(fc, "lowerdir: a layer is on a filesystem that is stacked %d deep already",
+		veneer_fc_err(req->fc, "lowerdir: a layer is on a filesystem that is stacked %d deep already",
 			      FILESYSTEM_MAX_STACK_DEPTH);
-		goto fail;
+		return -ELOOP;
 	}
-	return stack;
-
-fail:
-	stack_free(stack);
-	return ERR_PTR(err);
+	return 0;
 }
 
 /* Would these two see the same of every layer? */
@@ -196,16 +209,13 @@ static int stack_is_same(struct super_block *sb, struct fs_context *fc)
 {
 	const struct veneer_stack *a = sb->s_fs_info, *b = fc->s_fs_info;
 
-	if (a->nr_layers != b->nr_layers || a->userxattr != b->userxattr ||
+	if (a->nr_keys != b->nr_keys || a->userxattr != b->userxattr ||
 	    !same_cred(a->cred, b->cred))
 		return false;
 
-	for (unsigned int i = 0; i < a->nr_layers; i++) {
-		const struct vfsmount *ma = a->layers[i];
-		const struct vfsmount *mb = b->layers[i];
-
-		if (ma->mnt_root != mb->mnt_root ||
-		    mnt_idmap(ma) != mnt_idmap(mb))
+	for (unsigned int i = 0; i < a->nr_keys; i++) {
+		if (a->keys[i].root != b->keys[i].root ||
+		    a->keys[i].idmap != b->keys[i].idmap)
 			return false;
 	}
 	return true;
@@ -218,19 +228,24 @@ static const struct super_operations stack_super_operations = {
 	.statfs		= simple_statfs,
 };
 
-static int stack_fill_super(struct super_block *sb)
+static int stack_fill_super(struct super_block *sb,
+			    const struct stack_request *req)
 {
-	const struct veneer_stack *stack = sb->s_fs_info;
+	struct veneer_stack *stack = sb->s_fs_info;
 	struct veneer_merge roots = {};
 	struct inode *root;
 	int err;
+
+	CLASS(veneer_cred, cred)(stack->cred);
+	err = stack_add_layers(req, stack);
+	if (err)
+		return err;
 
 	sb->s_flags |= SB_RDONLY | SB_NOATIME;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
 	sb->s_stack_depth = stack->depth;
 	sb->s_time_gran = 1;
 
-	CLASS(veneer_cred, cred)(stack->cred);
 	err = veneer_merge_roots(stack, 0, &roots);
 	if (!err) {
 		root = veneer_stack_new_inode(sb, &roots);
@@ -256,7 +271,7 @@ static int stack_get_tree(struct fs_context *fc)
 	if (!sb->s_root) {
 		sb->s_op = &stack_super_operations;
 		atomic_inc(&nr_stacks);
-		err = stack_fill_super(sb);
+		err = stack_fill_super(sb, fc->fs_private);
 		if (err) {
 			deactivate_locked_super(sb);
 			return err;
@@ -316,14 +331,15 @@ struct super_block *veneer_stack_get(struct fs_context *fc,
 				     const struct path *layers, unsigned int nr,
 				     bool userxattr)
 {
+	struct stack_request req = { .fc = fc, .layers = layers, .nr = nr };
 	struct veneer_stack *stack;
 	struct super_block *sb;
 	struct fs_context *sfc;
 	int err;
 
-	stack = stack_alloc(fc, layers, nr, userxattr);
-	if (IS_ERR(stack))
-		return ERR_CAST(stack);
+	stack = stack_alloc(&req, userxattr);
+	if (!stack)
+		return ERR_PTR(-ENOMEM);
 
 	sfc = fs_context_for_mount(&stack_fs_type, SB_RDONLY | SB_NOATIME);
 	if (IS_ERR(sfc)) {
@@ -331,6 +347,7 @@ struct super_block *veneer_stack_get(struct fs_context *fc,
 		return ERR_CAST(sfc);
 	}
 
+	sfc->fs_private = &req;
 	sfc->s_fs_info = stack;
 	err = vfs_get_tree(sfc);
 	if (err) {

@@ -17,24 +17,42 @@
 #include "listing.h"
 
 /**
+ * struct veneer_stack_key - what a layer is known by
+ * @root: its directory
+ * @idmap: the id mapping that it is seen through
+ *
+ * No references: the mount that asks for the stack has them while the stack is
+ * looked for, veneer_stack.layers afterwards.
+ */
+struct veneer_stack_key {
+	const struct dentry	*root;
+	const struct mnt_idmap	*idmap;
+};
+
+/**
  * struct veneer_stack - a stack, the s_fs_info of its superblock
  * @cred: the mounter's credentials; a reference.  Equal for every mount that
  *	shares the stack
  * @userxattr: marks are in the user namespace
+ * @nr_keys: how many layers it was asked for with
+ * @keys: those, top first
  * @depth: how many stacking filesystems there are at and under this one
- * @nr_layers: number of layers
+ * @nr_layers: how many of the layers count: one with an opaque root is the last
  * @nr_fs: number of different filesystems that they are on
  * @fs_dev: the device number of each of those
  * @layers: the layers, top first: each a private clone of the mount it was
  *	found on, rooted at the layer, read-only, no atime
  * @fsid: of each layer: which of the stack's filesystems it is on
  *
- * All of it is fixed before the superblock can be found by another mount, and
- * lives until the superblock dies.
+ * @cred to @keys are fixed before the superblock can be found by another mount,
+ * the rest before another mount can use it.  All of it lives until the
+ * superblock dies.
  */
 struct veneer_stack {
 	const struct cred	*cred;
 	bool			userxattr;
+	unsigned int		nr_keys;
+	struct veneer_stack_key	*keys;
 	int			depth;
 	unsigned int		nr_layers;
 	unsigned int		nr_fs;
