@@ -292,109 +292,130 @@ TEST_F(marks, renamed_directory)
 	CHECK(!exists(U("moved/c")), "the rename copied what is inside");
 }
 
-/* Read by the peer: what Veneer wrote is what overlayfs understands. */
-TEST_F(marks, peer)
+/* A record of ours that is damaged: an error, never zeros, never a guess. */
+TEST_F(marks, damaged_record)
 {
 	struct world *w = &self->w;
-	char lower[1024];
-	const char *opt[16][2] = { { "source", "peer" } };
-	int fd, n = 1;
+	char name[64], record[512], bad[512];
+	ssize_t n;
 
-	if (world_is_overlay() || is_user(variant->prefix))
-		SKIP(w->no_compare = true; return, "nothing to compare");
-	OK(mkdir(LOW("a"), 0755));
-	OK(mkdir(LOW("a/sub"), 0755));
-	OK(write_text(LOW("a/file"), "file"));
-	OK(write_text(LOW("a/gone"), "gone"));
-	OK(write_text(LOW("top"), "top"));
-	OK(mkdir(LOW("again"), 0755));
-	OK(write_text(LOW("again/old"), "old"));
+	if (world_is_overlay())
+		SKIP(w->no_compare = true; return, "overlayfs: knows no such record");
+	snprintf(name, sizeof(name), "%sveneer.split",
+		 is_user(variant->prefix) ? "user." : "trusted.");
 	w->no_compare = true;
+	for (int i = 0; i < 10; i++) {
+		char file[8];
+
+		snprintf(file, sizeof(file), "f%d", i);
+		OK(write_text(LOW(file), "some text that is below"));
+	}
 	OK(world_mount(w));
-	OK(renameat(w->mfd, "a", w->mfd, "b"));
-	OK(unlinkat(w->mfd, "b/gone", 0));
-	OK(write_text(M("top"), "changed"));
-	OK(unlinkat(w->mfd, "again/old", 0));
-	OK(unlinkat(w->mfd, "again", AT_REMOVEDIR));
-	OK(mkdirat(w->mfd, "again", 0700));
-	OK(symlinkat("x", w->mfd, "b/sub/link"));
-	/* Into plain, as the mount shows it, for the comparison. */
-	OK(mkdir(PLAIN("b"), 0755));
-	OK(mkdir(PLAIN("b/sub"), 0755));
-	OK(write_text(PLAIN("b/file"), "file"));
-	OK(write_text(PLAIN("top"), "changed"));
-	OK(mkdir(PLAIN("again"), 0700));
-	OK(symlink("x", PLAIN("b/sub/link")));
-	SAME_TREES(w);
+	for (int i = 0; i < 10; i++) {
+		char file[8];
+
+		snprintf(file, sizeof(file), "f%d", i);
+		OK(fchmodat(w->mfd, file, 0600, 0));
+	}
 	OK(world_umount(w));
-	for (int i = 0; i < w->nlayers; i++) {
-		opt[n][0] = "lowerdir+";
-		opt[n++][1] = w->layer[i];
-	}
-	opt[n][0] = "upperdir";
-	opt[n++][1] = w->upper;
-	snprintf(lower, sizeof(lower), "%s/peerwork", w->root);
-	OK(mkdir(lower, 0755));
-	opt[n][0] = "workdir";
-	opt[n++][1] = lower;
-	opt[n][0] = "redirect_dir";
-	opt[n++][1] = "on";
-	fd = fs_mount("overlay", opt, 0, w->mnt, w->log, sizeof(w->log));
-	if (fd == -ENODEV)
-		SKIP(return, "this kernel has no overlayfs");
-	CHECK(fd >= 0, "overlayfs does not mount it: %s %s", err_name(-fd), w->log);
-	if (fd >= 0) {
-		close(fd);
-		w->mounted = true;
-		/* It shows Veneer's own xattrs, which mean nothing to it. */
-		CHECK(!tree_compare(w->mnt, TREE_NOXATTR, w->plain, TREE_NOXATTR),
-		      "overlayfs shows another tree");
-		OK(umount(w->mnt));
-		w->mounted = false;
+	n = OK(getxattr(U("f0"), name, record, sizeof(record)));
+	/* Cut short, empty, other bytes at places all over it, another size. */
+	for (int i = 0; i < 10; i++) {
+		char file[8];
+		ssize_t len = n;
+
+		snprintf(file, sizeof(file), "f%d", i);
+		OK(getxattr(U(file), name, bad, sizeof(bad)));
+		if (i == 1)
+			len = n / 2;
+		else if (i == 2)
+			len = 1;
+		else if (i == 3)
+			memset(bad + n, 'x', ++len - n);
+		else if (i > 3)
+			bad[(i - 4) * (n - 1) / 5] ^= 0x40;
+		OK(setxattr(U(file), name, bad, len, 0));
 	}
 	OK(world_mount(w));
+	EXPECT_EQ(0, same_bytes(M("f0"), "some text that is below", 23));
+	for (int i = 1; i < 10; i++) {
+		char file[8], buf[32];
+		int fd;
+
+		snprintf(file, sizeof(file), "f%d", i);
+		errno = 0;
+		fd = openat(w->mfd, file, O_RDONLY | O_CLOEXEC);
+		CHECK(fd < 0 && (errno == EIO || errno == EUCLEAN),
+		      "%s: %s", file, err_name(errno));
+		if (fd >= 0) {
+			CHECK(read(fd, buf, sizeof(buf)) < 0, "%s can be read", file);
+			close(fd);
+		}
+	}
+	/* What cannot be opened can be removed. */
+	for (int i = 1; i < 10; i++) {
+		char file[8];
+
+		snprintf(file, sizeof(file), "f%d", i);
+		CHECK(!unlinkat(w->mfd, file, 0), "%s: %s", file, err_name(errno));
+	}
 }
 
-/* Metadata alone was changed: overlayfs must refuse the data, not show zeros. */
-TEST_F(marks, peer_refuses)
+/* overlayfs's mark of a file without data: what there is of it is no content. */
+TEST_F(marks, metacopy)
 {
 	struct world *w = &self->w;
-	const char *opt[16][2] = { { "source", "peer" } };
-	char work[WORLD_PATH + 16], buf[16];
-	int fd, f, n = 1;
+	int fd;
 
-	if (world_is_overlay() || is_user(variant->prefix))
-		SKIP(w->no_compare = true; return, "nothing to compare");
-	OK(put_pattern(w, "file", 200000, 1));
+	if (world_is_overlay())
+		SKIP(w->no_compare = true; return, "overlayfs: its own business");
 	w->no_compare = true;
+	OK(write_text(LOW("file"), "the data that is meant"));
+	OK(write_text(HIGH("file"), ""));
+	OK(truncate(HIGH("file"), 22));
+	MARK(HIGH("file"), "metacopy", "");
 	OK(world_mount(w));
-	OK(fchmodat(w->mfd, "file", 0600, 0));
-	OK(world_umount(w));
-	for (int i = 0; i < w->nlayers; i++) {
-		opt[n][0] = "lowerdir+";
-		opt[n++][1] = w->layer[i];
-	}
-	opt[n][0] = "upperdir";
-	opt[n++][1] = w->upper;
-	snprintf(work, sizeof(work), "%s/peerwork", w->root);
-	OK(mkdir(work, 0755));
-	opt[n][0] = "workdir";
-	opt[n++][1] = work;
-	opt[n][0] = "metacopy";
-	opt[n++][1] = "off";
-	fd = fs_mount("overlay", opt, 0, w->mnt, w->log, sizeof(w->log));
-	if (fd == -ENODEV)
-		SKIP(return, "this kernel has no overlayfs");
-	CHECK(fd >= 0, "overlayfs does not mount it: %s", err_name(-fd));
-	if (fd >= 0) {
+	fd = openat(w->mfd, "file", O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		CHECK(errno == EIO || errno == EUCLEAN || errno == EOPNOTSUPP, "%s",
+		      err_name(errno));
+	} else {
+		char buf[32];
+		ssize_t n = read(fd, buf, sizeof(buf));
+
+		CHECK(n < 0 || (n == 22 && !memcmp(buf, "the data that is meant", 22)),
+		      "%zd bytes that are not the file's", n);
 		close(fd);
-		f = open(M("file"), O_RDONLY);
-		CHECK(f < 0 || read(f, buf, 16) < 0, "overlayfs shows data");
-		if (f >= 0)
-			close(f);
-		OK(umount(w->mnt));
 	}
+	CHECK(openat(w->mfd, "file", O_RDWR) < 0 || fd >= 0, "open for writing alone");
+}
+
+/* The file below is gone, or is no longer a file: an error, too. */
+TEST_F(marks, record_without_file)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(w->no_compare = true; return, "overlayfs: knows no such record");
+	w->no_compare = true;
+	OK(write_text(LOW("gone"), "gone"));
+	OK(write_text(LOW("dir"), "dir"));
 	OK(world_mount(w));
+	OK(fchmodat(w->mfd, "gone", 0600, 0));
+	OK(fchmodat(w->mfd, "dir", 0600, 0));
+	OK(world_umount(w));
+	OK(unlink(LOW("gone")));
+	OK(unlink(LOW("dir")));
+	OK(mkdir(LOW("dir"), 0755));
+	for (int i = 0; i < w->nlayers; i++)
+		tree_free(&w->sealed[i]);
+	OK(world_mount(w));
+	CHECK(openat(w->mfd, "gone", O_RDONLY) < 0 && (errno == EIO || errno == EUCLEAN),
+	      "%s", err_name(errno));
+	CHECK(openat(w->mfd, "dir", O_RDONLY) < 0 && (errno == EIO || errno == EUCLEAN),
+	      "%s", err_name(errno));
+	CHECK(openat(w->mfd, "gone", O_RDWR) < 0 && (errno == EIO || errno == EUCLEAN),
+	      "%s", err_name(errno));
 }
 
 TEST_HARNESS_MAIN

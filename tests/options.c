@@ -63,6 +63,53 @@ TEST_F(options, mount2)
 	CHECK(exists(M("d/new")), "the upper is another one");
 }
 
+/* As runtimes write them: through symbolic links, with empty items. */
+TEST_F(options, links_and_empty_items)
+{
+	struct world *w = &self->w;
+
+	OK(symlink(w->layer[0], join(w->root, "l0")));
+	OK(symlink("layer1", join(w->root, "l1")));
+	snprintf(self->opt, sizeof(self->opt),
+		 "lowerdir=%s/l0:%s/l1,,upperdir=%s,workdir=%s,,volatile,", w->root,
+		 w->root, w->upper, w->work);
+	OK(mount("none", w->mnt, FS, 0, self->opt));
+	SEEN();
+}
+
+/* A mount inside a layer is no part of the layer. */
+TEST_F(options, mount_inside_a_layer)
+{
+	struct world *w = &self->w;
+
+	OK(mkdir(join(w->layer[1], "point"), 0755));
+	OK(write_text(join(w->layer[1], "point/under"), "under"));
+	OK(world_seal(w));
+	OK(mount("none", join(w->layer[1], "point"), "tmpfs", 0, NULL));
+	OK(write_text(join(w->layer[1], "point/over"), "over"));
+	OK(world_mount(w));
+	EXPECT_EQ(0, same_bytes(M("point/under"), "under", 5));
+	FAILS(ENOENT, access(M("point/over"), F_OK));
+	OK(unlink(M("point/under")));
+	OK(umount(join(w->layer[1], "point")));
+}
+
+/* A layer on a mount that is read-only, and a layer that is given twice. */
+TEST_F(options, read_only_layer)
+{
+	struct world *w = &self->w;
+
+	OK(world_seal(w));
+	OK(mount(w->layer[1], w->layer[1], NULL, MS_BIND, NULL));
+	OK(mount(NULL, w->layer[1], NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL));
+	OK(world_mount(w));
+	SEEN();
+	OK(write_text(M("d/low"), "changed"));
+	EXPECT_EQ(0, same_bytes(M("d/low"), "changed", 7));
+	OK(world_umount(w));
+	OK(umount(w->layer[1]));
+}
+
 TEST_F(options, relative_paths)
 {
 	struct world *w = &self->w;
@@ -449,6 +496,8 @@ static const struct refused refused[] = {
 	{ "an upper that is mounted read-only",
 	  { { "lowerdir+", "%L" }, { "upperdir", "%R" }, { "workdir", "%W" } },
 	  { EROFS, EINVAL }, "upperdir", 'R' },
+	{ "a gap in the list of layers", { { "lowerdir", "/::/tmp" } },
+	  { EINVAL }, "lowerdir", 0 },
 	{ "an option that does not exist",
 	  { { "lowerdir+", "%L" }, { "nonsense", "1" } }, { EINVAL }, "nonsense", 0 },
 	{ "a flag with a value", { { "lowerdir+", "%L" }, { "volatile", "1" } },

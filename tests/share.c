@@ -265,6 +265,50 @@ TEST_F(share, busy)
 	OK(mount_over(w, self->upper[0], self->work[0], self->mnt[1], 0, true));
 }
 
+/* Mounted and unmounted by several at once: each sees its files, always. */
+TEST_F(share, mounted_at_once)
+{
+	struct world *w = &self->w;
+	pid_t pid[4];
+	int status;
+
+	for (int i = 0; i < 4; i++) {
+		fflush(NULL);
+		pid[i] = OK(fork());
+		if (pid[i])
+			continue;
+		for (int n = 0; n < 25; n++) {
+			/* Two with one upper, one with the other, one without. */
+			const char *upper = i == 3 ? NULL : self->upper[i == 2];
+			char mnt[WORLD_PATH + 32];
+
+			/* overlayfs wants one mount for each upper. */
+			if (world_is_overlay() && i == 1)
+				upper = NULL;
+			sprintf(mnt, "%s/at%d", w->root, i);
+			mkdir(mnt, 0755);
+			if (mount_over(w, upper, self->work[i == 2], mnt, 0, false)) {
+				printf("# %d, %d: %s %s\n", i, n, err_name(errno), w->log);
+				fflush(stdout);
+				_exit(1);
+			}
+			if (same_bytes(join(mnt, "d/file"), "a file\n", 7))
+				_exit(2);
+			if (upper && (mkdir(join(mnt, "made"), 0755) && errno != EEXIST))
+				_exit(3);
+			if (umount2(mnt, 0))
+				_exit(4);
+		}
+		_exit(0);
+	}
+	for (int i = 0; i < 4; i++) {
+		OK(waitpid(pid[i], &status, 0));
+		CHECK(!status, "process %d: %x", i, status);
+	}
+	if (VENEER_ONLY("has no stacks"))
+		EXPECT_EQ(0, stacks());
+}
+
 /* A live mount's upper as somebody else's layer: accepted, and readable. */
 TEST_F(share, upper_as_layer)
 {
