@@ -122,13 +122,20 @@ static struct dentry *make_named(struct veneer_mount *m, struct inode *dir,
 	return upper;
 }
 
-/*
- * A character device 0:0 in the upper would be a whiteout, so a user's own is
- * an empty file with a mark; never seen without it, hence by way of work/.
+/**
+ * veneer_cdev0_make - make a user's own character device 0:0, without a name
+ * @dir: the directory of the mount that it is for; has an upper, locked
+ * @mode: its permissions
+ *
+ * One in the upper would be a whiteout, so it is an empty file with a mark;
+ * never seen without that, hence by way of work/.  Runs with write access to
+ * the upper.
+ *
+ * Return: the object in work/, to be installed or discarded; or an ERR_PTR().
  */
-static struct dentry *make_cdev0(struct veneer_mount *m, struct inode *dir,
-				 const char *name, umode_t mode)
+struct dentry *veneer_cdev0_make(struct inode *dir, umode_t mode)
 {
+	struct veneer_mount *m = veneer_mount(dir->i_sb);
 	const struct veneer_new new = {
 		.mode = S_IFREG | (mode & ~S_IFMT & ~current_umask()),
 	};
@@ -144,8 +151,6 @@ static struct dentry *make_cdev0(struct veneer_mount *m, struct inode *dir,
 			      "y", 1);
 	if (!err)
 		err = veneer_mark_impure(dir);
-	if (!err)
-		err = veneer_temp_install(m, temp, veneer_upper(dir), name);
 	if (err) {
 		veneer_temp_discard(m, temp);
 		dput(temp);
@@ -154,25 +159,21 @@ static struct dentry *make_cdev0(struct veneer_mount *m, struct inode *dir,
 	return temp;
 }
 
-/**
- * veneer_install_cdev0 - put a character device 0:0 over the whiteout at a name
- * @dir: a directory of a mount that has an upper, locked
- * @name: the name
- *
- * Runs with the mounter's credentials and write access to the upper.
- */
-int veneer_install_cdev0(struct inode *dir, const char *name)
+static struct dentry *make_cdev0(struct veneer_mount *m, struct inode *dir,
+				 const char *name, umode_t mode)
 {
-	struct dentry *upper = make_cdev0(veneer_mount(dir->i_sb), dir, name,
-					  S_IFCHR | WHITEOUT_MODE);
+	struct dentry *temp = veneer_cdev0_make(dir, mode);
+	int err;
 
-	if (IS_ERR(upper))
-		return PTR_ERR(upper);
-	veneer_names_set(dir, name, strlen(name),
-			 veneer_map_ino(veneer_mount(dir->i_sb)->upper_fsid,
-					d_inode(upper)->i_ino), DT_CHR);
-	dput(upper);
-	return 0;
+	if (IS_ERR(temp))
+		return temp;
+	err = veneer_temp_install(m, temp, veneer_upper(dir), name);
+	if (err) {
+		veneer_temp_discard(m, temp);
+		dput(temp);
+		return ERR_PTR(err);
+	}
+	return temp;
 }
 
 /*

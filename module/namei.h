@@ -28,7 +28,7 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		  struct dentry *old, struct inode *new_dir, struct dentry *new,
 		  unsigned int flags);
 
-int veneer_install_cdev0(struct inode *dir, const char *name);
+struct dentry *veneer_cdev0_make(struct inode *dir, umode_t mode);
 int veneer_mark_impure(struct inode *dir);
 
 #endif

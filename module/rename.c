@@ -271,15 +271,47 @@ static void note_names(const struct side *old, const struct side *new,
  * What the caller calls a whiteout is an object like any other to us.  The
  * rename is done: should this fail, the dcache must learn of it.
  */
-static int leave_cdev0(const struct side *old, const struct side *new)
+static int leave_cdev0(struct veneer_mount *m, const struct side *old,
+		       const struct side *new, struct dentry *cdev0)
 {
-	int err = veneer_install_cdev0(old->dir, old->dentry->d_name.name);
+	const struct qstr *name = &old->dentry->d_name;
+	int err = veneer_temp_install(m, cdev0, veneer_upper(old->dir),
+				      name->name);
 
 	if (err) {
 		d_drop(old->dentry);
 		d_drop(new->dentry);
+	} else {
+		veneer_names_set(old->dir, name->name, name->len,
+				 veneer_map_ino(m->upper_fsid,
+						d_inode(cdev0)->i_ino),
+				 DT_CHR);
 	}
 	veneer_copyattr(old->dir);
+	return err;
+}
+
+static int rename_all(struct veneer_mount *m, struct side *old,
+		      struct side *new, unsigned int flags)
+{
+	struct dentry *cdev0 = NULL;
+	int err;
+
+	/* Before the rename, while all can be given up. */
+	if (flags & RENAME_WHITEOUT)
+		cdev0 = veneer_cdev0_make(old->dir, WHITEOUT_MODE);
+	if (IS_ERR(cdev0))
+		return PTR_ERR(cdev0);
+
+	err = prepare_and_rename(m, old, new, flags);
+	if (!err) {
+		note_names(old, new, flags);
+		if (cdev0)
+			err = leave_cdev0(m, old, new, cdev0);
+	}
+	if (err && cdev0)
+		veneer_temp_discard(m, cdev0);
+	dput(cdev0);
 	return err;
 }
 
@@ -319,11 +351,7 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);
 
-		err = prepare_and_rename(m, &old, &new, flags);
-		if (!err)
-			note_names(&old, &new, flags);
-		if (!err && (flags & RENAME_WHITEOUT))
-			err = leave_cdev0(&old, &new);
+		err = rename_all(m, &old, &new, flags);
 		mnt_drop_write(m->upper);
 	}
 	if (!err && victim && !veneer_upper(new.inode))
