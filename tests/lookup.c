@@ -92,6 +92,46 @@ TEST_F(lookup, path_of_a_descriptor)
 	close(fd);
 }
 
+/* The folder for Veneer's own files is in the root, and is not there. */
+TEST_F(lookup, own_folder)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: has no such folder");
+	OK(world_umount(w));
+	OK(mkdir(U(".veneer"), 0755) && errno != EEXIST ? -1 : 0);
+	OK(write_text(U(".veneer/x"), "x"));
+	/* A committed upper is a layer and has one, too. */
+	OK(mkdir(L(".veneer"), 0755));
+	OK(write_text(L(".veneer/y"), "y"));
+	for (int i = 0; i < w->nlayers; i++)
+		tree_free(&w->sealed[i]);
+	OK(world_mount(w));
+	for (int round = 0; round < 2; round++) {
+		SAME_TREES(w);
+		FAILS(ENOENT, kind(w->mfd, ".veneer"));
+		FAILS(ENOENT, kind(w->mfd, ".veneer/x"));
+		FAILS(ENOENT, kind(w->mfd, "d/../.veneer/y"));
+		FAILS(ENOENT, openat(w->mfd, ".veneer", O_RDONLY));
+		FAILS(EPERM, openat(w->mfd, ".veneer", O_RDWR | O_CREAT, 0600));
+		FAILS(EPERM, mkdirat(w->mfd, ".veneer", 0755));
+		FAILS(EPERM, symlinkat("x", w->mfd, ".veneer"));
+		FAILS(EPERM, mknodat(w->mfd, ".veneer", S_IFIFO | 0600, 0));
+		FAILS(EPERM, linkat(w->mfd, "top", w->mfd, ".veneer", 0));
+		FAILS(EPERM, renameat(w->mfd, "top", w->mfd, ".veneer"));
+		FAILS(EPERM, renameat(w->mfd, "d", w->mfd, ".veneer"));
+		FAILS(ENOENT, renameat(w->mfd, ".veneer", w->mfd, "x"));
+		FAILS(ENOENT, unlinkat(w->mfd, ".veneer", AT_REMOVEDIR));
+		OK(world_remount(w));
+	}
+	/* Anywhere else, and with other letters, it is a name as any other. */
+	BOTH_OK(mkdirat(at, "d/.veneer", 0755));
+	BOTH_OK(mkdirat(at, ".veneer2", 0755));
+	BOTH_OK(mkdirat(at, ".Veneer", 0755));
+	CHECK(exists(U(".veneer/x")), "it was touched");
+}
+
 /* Hundreds of threads ask for the same names while the caches are dropped. */
 TEST_F(lookup, at_once)
 {
