@@ -186,7 +186,9 @@ static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
 	struct path from_path;
 	int err;
 
-	err = veneer_stack_data(veneer_inode(c->inode)->below, &from_path);
+	if (!len)
+		return 0;
+	err = veneer_inode_below_data(c->inode, &from_path);
 	if (err)
 		return err;
 

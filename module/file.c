@@ -67,7 +67,7 @@ static struct file *open_real(const struct file *file, enum veneer_where where)
 	if (where == VENEER_FROM_UPPER) {
 		path = veneer_upper_path(m, veneer_upper(inode));
 	} else {
-		err = veneer_stack_data(veneer_inode(inode)->below, &path);
+		err = veneer_inode_below_data(inode, &path);
 		/* A layer is only ever read. */
 		flags &= ~(O_ACCMODE | O_APPEND);
 	}

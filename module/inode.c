@@ -70,6 +70,20 @@ void veneer_inode_real(const struct inode *inode, struct path *real)
 }
 
 /**
+ * veneer_inode_below_data - the file of a layer that has the data
+ * @inode: a regular file of a mount that is not whole, or was not
+ * @data: receives the path; no references: it lives as long as @inode
+ *
+ * Return: 0 or a negative error.
+ */
+int veneer_inode_below_data(const struct inode *inode, struct path *data)
+{
+	const struct veneer_inode *vi = veneer_inode(inode);
+
+	return vi->data_err ? : veneer_stack_data(vi->below, data);
+}
+
+/**
  * veneer_inode_data - the real file that has the data
  * @inode: a regular file of a mount
  * @data: receives the path; no references: it lives as long as @inode
@@ -83,7 +97,7 @@ int veneer_inode_data(const struct inode *inode, struct path *data)
 					  veneer_upper(inode));
 		return 0;
 	}
-	return veneer_stack_data(veneer_inode(inode)->below, data);
+	return veneer_inode_below_data(inode, data);
 }
 
 static unsigned int shown_nlink(const struct inode *inode,
@@ -192,6 +206,7 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	vi->upper = found->upper;
 	vi->below = found->below;
 	vi->whole = found->whole;
+	vi->data_err = found->data_err;
 	if (found->below)
 		veneer_stack_real(found->below, &vi->below_real);
 
@@ -452,6 +467,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->below = NULL;
 	vi->below_real = (struct path) {};
 	vi->whole = false;
+	vi->data_err = 0;
 	vi->nameless = false;
 	vi->impure = false;
 	vi->names = NULL;

@@ -23,6 +23,8 @@ struct veneer_names;
  *	one of the two sees what the other did.  See mount.h for its place
  * @whole: of a regular file: all data is in the upper.  Only ever becomes
  *	true, under @lock; read without it by veneer_is_whole()
+ * @data_err: of a regular file that is not @whole: why its data cannot be had,
+ *	as a negative error; 0 when it can.  Fixed
  * @nameless: the name was removed before there was an upper; a copy-up then
  *	makes an object without a name.  Under @lock
  * @impure: of a directory: the upper is known to carry the impure mark.  Under
@@ -38,6 +40,7 @@ struct veneer_inode {
 	struct path		below_real;
 	struct mutex		lock;		/* as said above */
 	bool			whole;
+	int			data_err;
 	bool			nameless;
 	bool			impure;
 	struct veneer_names	*names;
@@ -81,6 +84,7 @@ static inline void veneer_inode_set_whole(struct inode *inode)
  * @below: the object in the stack; likewise
  * @ino: the inode number to show
  * @whole: of a regular file: all data is in the upper
+ * @data_err: of one that is not: why its data cannot be had, or 0
  * @cdev0: the object is the stand-in for a character device 0:0
  */
 struct veneer_found {
@@ -88,6 +92,7 @@ struct veneer_found {
 	struct dentry	*below;
 	u64		ino;
 	bool		whole;
+	int		data_err;
 	bool		cdev0;
 };
 
@@ -95,6 +100,7 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 			       struct veneer_found *found);
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
+int veneer_inode_below_data(const struct inode *inode, struct path *data);
 int veneer_inode_data(const struct inode *inode, struct path *data);
 void veneer_copyattr(struct inode *inode);
 void veneer_inode_lost_name(struct inode *inode);

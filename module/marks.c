@@ -147,18 +147,41 @@ int veneer_opaque_mark(const struct path *path, bool userxattr)
 	return value == 'y' || value == 'x' ? value : 0;
 }
 
+/* Is there a mark of this kind, whose value may be empty? */
+static int has_mark(const struct path *path, bool userxattr,
+		    enum veneer_mark mark)
+{
+	ssize_t len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
+				   veneer_mark_name(userxattr, mark), NULL, 0);
+
+	if (len == -ENODATA || len == -EOPNOTSUPP)
+		return 0;
+	return len < 0 ? len : 1;
+}
+
+/**
+ * veneer_is_metacopy - is this file's data elsewhere?
+ * @path: a regular file of a layer or of the upper
+ * @userxattr: which namespace
+ *
+ * Where, a split record says; or overlayfs's rules, when there is none.
+ *
+ * Return: 1, 0, or a negative error.
+ */
+int veneer_is_metacopy(const struct path *path, bool userxattr)
+{
+	return has_mark(path, userxattr, VENEER_MARK_METACOPY);
+}
+
 /* Is this an empty regular file, which is what carries marks of this kind? */
 static int empty_file_mark(const struct path *path, bool userxattr,
 			   enum veneer_mark mark)
 {
 	const struct inode *inode = d_inode(path->dentry);
-	ssize_t len;
 
 	if (!S_ISREG(inode->i_mode) || i_size_read(inode))
 		return 0;
-
-	len = veneer_mark_get(path, userxattr, mark, NULL, 0);
-	return len < 0 ? len : len > 0;
+	return has_mark(path, userxattr, mark);
 }
 
 /**
@@ -170,21 +193,9 @@ static int empty_file_mark(const struct path *path, bool userxattr,
  */
 int veneer_is_whiteout(const struct path *path, bool userxattr)
 {
-	const struct inode *inode = d_inode(path->dentry);
-	ssize_t len;
-
-	if (IS_WHITEOUT(inode))
+	if (IS_WHITEOUT(d_inode(path->dentry)))
 		return 1;
-	if (!S_ISREG(inode->i_mode) || i_size_read(inode))
-		return 0;
-
-	/* overlayfs writes this one with an empty value. */
-	len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
-			   veneer_mark_name(userxattr, VENEER_MARK_WHITEOUT),
-			   NULL, 0);
-	if (len == -ENODATA || len == -EOPNOTSUPP)
-		return 0;
-	return len < 0 ? len : 1;
+	return empty_file_mark(path, userxattr, VENEER_MARK_WHITEOUT);
 }
 
 /**

@@ -45,6 +45,7 @@ int veneer_mark_remove(const struct path *path, bool userxattr,
 		       enum veneer_mark mark);
 
 int veneer_opaque_mark(const struct path *path, bool userxattr);
+int veneer_is_metacopy(const struct path *path, bool userxattr);
 int veneer_is_whiteout(const struct path *path, bool userxattr);
 int veneer_is_cdev0(const struct path *path, bool userxattr);
 char *veneer_redirect_get(const struct path *path, bool userxattr);

@@ -26,6 +26,8 @@
  * @redirect: where in the stack a directory's lower part is, for kvfree();
  *	%NULL for the same name
  * @split: a file's record of where its data is; @split.path is %NULL for none
+ * @metacopy: a file's data is where overlayfs's rules say
+ * @data_err: a file's data cannot be had, and why
  * @has_origin: @ino counts
  * @ino: the inode number that it had below
  * @cdev0: it stands for a character device 0:0
@@ -35,6 +37,8 @@ struct upper_facts {
 	bool			hides;
 	char			*redirect;
 	struct veneer_split	split;
+	bool			metacopy;
+	int			data_err;
 	bool			has_origin;
 	u64			ino;
 	bool			cdev0;
@@ -77,16 +81,8 @@ static void facts_put(struct upper_facts *facts)
 	kfree(facts->split.path);
 }
 
-static int read_dir_marks(struct upper_facts *facts, bool userxattr)
+static int read_redirect(struct upper_facts *facts, bool userxattr)
 {
-	int opaque = veneer_opaque_mark(&facts->path, userxattr);
-
-	if (opaque < 0)
-		return opaque;
-	facts->hides = opaque == 'y';
-	if (facts->hides)
-		return 0;
-
 	facts->redirect = veneer_redirect_get(&facts->path, userxattr);
 	if (IS_ERR(facts->redirect)) {
 		int err = PTR_ERR(facts->redirect);
@@ -97,13 +93,37 @@ static int read_dir_marks(struct upper_facts *facts, bool userxattr)
 	return 0;
 }
 
+static int read_dir_marks(struct upper_facts *facts, bool userxattr)
+{
+	int opaque = veneer_opaque_mark(&facts->path, userxattr);
+
+	if (opaque < 0)
+		return opaque;
+	facts->hides = opaque == 'y';
+	return facts->hides ? 0 : read_redirect(facts, userxattr);
+}
+
 static int read_file_marks(struct upper_facts *facts, bool userxattr)
 {
 	int ret;
 
 	ret = veneer_split_get(&facts->path, userxattr, &facts->split);
+	/* Such a file can still be looked at, and removed. */
+	if (ret == -EUCLEAN) {
+		facts->data_err = ret;
+		return 0;
+	}
 	if (ret)
 		return min(ret, 0);
+
+	ret = veneer_is_metacopy(&facts->path, userxattr);
+	if (ret < 0)
+		return ret;
+	if (ret) {
+		facts->metacopy = true;
+		facts->hides = false;
+		return read_redirect(facts, userxattr);
+	}
 	ret = veneer_is_cdev0(&facts->path, userxattr);
 	facts->cdev0 = ret > 0;
 	return min(ret, 0);
@@ -169,16 +189,41 @@ static struct dentry *follow_record(struct dentry *from,
 	return ERR_PTR(-EIO);
 }
 
-/* The object of the stack that this one covers, or %NULL. */
-static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
+/* The file of the stack that has a file's data. */
+static struct dentry *find_data(struct veneer_mount *m, struct inode *dir,
 				const struct dentry *name,
 				const struct upper_facts *facts)
 {
-	struct dentry *below;
+	struct dentry *root = m->stack->s_root;
+	const char *path = name->d_name.name;
 
 	if (facts->split.path)
-		return follow_record(m->stack->s_root, facts,
-				     facts->split.path, false);
+		return follow_record(root, facts, facts->split.path, false);
+	if (facts->redirect && *facts->redirect == '/')
+		return follow_record(root, facts, facts->redirect, false);
+	if (!veneer_inode(dir)->below)
+		return ERR_PTR(-EIO);
+	if (facts->redirect)
+		path = facts->redirect;
+	return follow_record(veneer_inode(dir)->below, facts, path, false);
+}
+
+/* The object of the stack that this one covers, or %NULL. */
+static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
+				const struct dentry *name,
+				struct upper_facts *facts)
+{
+	struct dentry *below;
+
+	if (facts->data_err)
+		return NULL;
+	if (facts->split.path || facts->metacopy) {
+		below = find_data(m, dir, name, facts);
+		if (below != ERR_PTR(-EIO) && below != ERR_PTR(-EUCLEAN))
+			return below;
+		facts->data_err = PTR_ERR(below);
+		return NULL;
+	}
 	if (facts->redirect && *facts->redirect == '/')
 		return follow_record(m->stack->s_root, facts, facts->redirect,
 				     true);
@@ -228,7 +273,9 @@ static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
 		err = found_below(m, &found);
 	} else {
 		found.cdev0 = facts->cdev0;
-		found.whole = !facts->split.path;
+		found.data_err = facts->data_err;
+		found.whole = !facts->split.path && !facts->metacopy &&
+			      !facts->data_err;
 		found.ino = facts->has_origin ? facts->ino :
 			    veneer_map_ino(m->upper_fsid,
 					   d_inode(found.upper)->i_ino);

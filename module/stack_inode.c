@@ -9,7 +9,6 @@
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
-#include <linux/xattr.h>
 
 #include "compat.h"
 #include "log.h"
@@ -339,13 +338,8 @@ static int data_step(struct dentry *below, const struct veneer_at *at,
 		return err ? err : 1;
 	}
 
-	/* The mark's value may be empty, so its length says nothing. */
-	err = vfs_getxattr(mnt_idmap(path.mnt), path.dentry,
-			   veneer_mark_name(stack->userxattr,
-					    VENEER_MARK_METACOPY), NULL, 0);
-	if (err == -ENODATA || err == -EOPNOTSUPP)
-		return 0;
-	if (err < 0)
+	err = veneer_is_metacopy(&path, stack->userxattr);
+	if (err <= 0)
 		return err;
 	err = follow_metacopy(below->d_sb, below, at, next);
 	return err ? err : 1;

@@ -37,7 +37,8 @@ static struct dentry *veneer_d_real(struct dentry *dentry, enum d_real_type type
 		return dentry;
 	veneer_inode_real(inode, &path);
 	/* Asked from where one must not sleep: what open(2) has found, or not. */
-	if (type == D_REAL_DATA && !veneer_is_whole(inode))
+	if (type == D_REAL_DATA && !veneer_is_whole(inode) &&
+	    veneer_inode(inode)->below)
 		veneer_stack_real(veneer_inode(inode)->below, &path);
 	return path.dentry;
 }
