@@ -580,7 +580,9 @@ static void copy_worker(struct work_struct *work)
  * mmap_lock: a write to a file faults.  It is safe to wait for it here since
  * none of those objects is one that a fault is waited for under: the new file
  * has no other user, and the directories of the upper are only read into
- * memory of the kernel.  Lockdep cannot tell one file of the upper from
+ * memory of the kernel.  (By us: a thread of the same process that lists the
+ * upper itself at that moment, past the mount, could deadlock with it.  Nobody
+ * is to touch an upper that is mounted.)  Lockdep cannot tell one file of the upper from
  * another, so the copy is made by a worker, which has no mmap_lock.
  */
 int veneer_copy_up_from_mmap(struct dentry *dentry)
