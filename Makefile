@@ -41,9 +41,12 @@ userspace:
 tests:
 	$(MAKE) -C tests
 
+# Debian's headers have no System.map, without which modules_install leaves depmod
+# out, and no key to sign with.
 install:
-	$(MAKE) -C $(KDIR) M=$(CURDIR)/module INSTALL_MOD_DIR=updates \
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/module INSTALL_MOD_DIR=updates CONFIG_MODULE_SIG_ALL= \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(if $(DESTDIR),,depmod $(KVER))
 	$(if $(USERSPACE),$(MAKE) -C userspace install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) MANDIR=$(MANDIR))
 
 setup:
