@@ -415,15 +415,6 @@ static int copy_up_contents(struct copy_up *c)
 		goto out;
 
 	size = min(c->stat.size, c->keep);
-	if (size < c->stat.size) {
-		err = mnt_want_write(c->m->upper);
-		if (err)
-			goto out;
-		err = set_size(c->m, upper, size);
-		mnt_drop_write(c->m->upper);
-		if (err)
-			goto out;
-	}
 	err = copy_data(c, upper, size);
 	if (err)
 		goto out;
@@ -431,7 +422,10 @@ static int copy_up_contents(struct copy_up *c)
 	err = mnt_want_write(c->m->upper);
 	if (err)
 		goto out;
-	if (caps_size)
+	/* Not before the data is there: until then the file may stay as it is. */
+	if (size < c->stat.size)
+		err = set_size(c->m, upper, size);
+	if (!err && caps_size)
 		err = vfs_setxattr(veneer_upper_idmap(c->m), upper,
 				   XATTR_NAME_CAPS, caps, caps_size, 0);
 	if (!err)
@@ -445,6 +439,8 @@ static int copy_up_contents(struct copy_up *c)
 					 VENEER_MARK_METACOPY);
 	if (!err)
 		err = veneer_mark_remove(&path, userxattr, VENEER_MARK_SPLIT);
+	if (err && size < c->stat.size)
+		set_size(c->m, upper, c->stat.size);
 	mnt_drop_write(c->m->upper);
 	if (!err) {
 		veneer_inode_set_whole(c->inode);

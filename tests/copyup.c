@@ -316,6 +316,27 @@ TEST_F(copyup, no_space)
 	BOTH_OK(write_text(P("d/small"), "changed"));
 }
 
+/* The same of a file whose metadata is in the upper: a truncate that fails. */
+TEST_F(copyup, no_space_to_truncate)
+{
+	struct world *w = &self->w;
+	int ballast;
+
+	OK(put_dir(w, "d", 0755));
+	OK(put_pattern(w, "d/big", 3 * MIB, 5));
+	OK(world_upper_on(w, "tmpfs", "size=4m,mode=755"));
+	OK(world_mount(w));
+	BOTH_OK(fchmodat(at, "d/big", 0640, 0));
+	ballast = OK(openat(w->mfd, "ballast", O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+	OK(fallocate(ballast, 0, 0, 2 * MIB));
+	FAILS(ENOSPC, truncate(M("d/big"), 3 * MIB - 5));
+	OK(ftruncate(ballast, 0));
+	close(ballast);
+	OK(unlinkat(w->mfd, "ballast", 0));
+	SAME_TREES(w);
+	BOTH_OK(truncate(P("d/big"), 3 * MIB - 5));
+}
+
 /* Without any room at all, metadata changes fail and change nothing. */
 TEST_F(copyup, no_inodes)
 {
