@@ -289,6 +289,7 @@ void veneer_inode_set_upper(struct inode *inode, struct dentry *upper)
 	remove_inode_hash(inode);
 	/* Whoever sees the upper also sees what it points to. */
 	smp_store_release(&vi->upper, upper);
+	veneer_count(veneer_mount(inode->i_sb), copied_up, 1);
 	__insert_inode_hash(inode, (unsigned long)vi->key);
 }
 

@@ -31,6 +31,8 @@
 
 #include "options.h"
 #include "stack.h"
+#include "stats.h"
+#include "tunables.h"
 
 #define VENEER_SUPER_MAGIC	0x764e4552	/* "vNER" */
 
@@ -52,9 +54,11 @@
  *	when it was mounted
  * @namelen: longest name
  * @options: what it was mounted with
+ * @tunables: numbers that decide how it copies
+ * @stats: what has happened in it
  *
- * Fixed before the superblock can be found, but for @temp_id; lives until
- * after the superblock's last inode is gone.
+ * Fixed before the superblock can be found, but for @temp_id, @tunables and
+ * @stats; lives until after the superblock's last inode is gone.
  */
 struct veneer_mount {
 	const struct cred	*cred;
@@ -69,6 +73,9 @@ struct veneer_mount {
 	errseq_t		wb_err;
 	long			namelen;
 	struct veneer_options	options;
+	struct veneer_tunables_mem	tunables;
+	/* Not in a cache line with what every operation reads. */
+	struct veneer_stats	stats ____cacheline_aligned_in_smp;
 };
 
 static inline struct veneer_mount *veneer_mount(const struct super_block *sb)
@@ -90,6 +97,24 @@ static inline struct path veneer_upper_path(const struct veneer_mount *m,
 					    struct dentry *upper)
 {
 	return (struct path) { .mnt = m->upper, .dentry = upper };
+}
+
+/**
+ * veneer_block_shift - log2 of the block size for a file that is to be split
+ * @m: the mount
+ */
+static inline unsigned int veneer_block_shift(const struct veneer_mount *m)
+{
+	return READ_ONCE(m->tunables.block_shift);
+}
+
+/**
+ * veneer_whole_limit - the size up to which a file is copied whole
+ * @m: the mount
+ */
+static inline loff_t veneer_whole_limit(const struct veneer_mount *m)
+{
+	return atomic64_read(&m->tunables.whole_limit);
 }
 
 extern struct file_system_type veneer_fs_type;

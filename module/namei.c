@@ -303,6 +303,7 @@ static struct dentry *veneer_lookup(struct inode *dir, struct dentry *dentry,
 	if (veneer_is_reserved(dir, dentry))
 		return d_splice_alias(NULL, dentry);
 
+	veneer_count(m, lookups, 1);
 	CLASS(veneer_cred, cred)(m->cred);
 	if (upper_dir)
 		err = ask_upper(m, upper_dir, dentry->d_name.name, &facts);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Options of a mount: from strings to paths, and back in /proc/mounts. */
 #include <linux/cred.h>
+#include <linux/ctype.h>
 #include <linux/fs_parser.h>
+#include <linux/log2.h>
 #include <linux/module.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
@@ -17,6 +19,8 @@ enum option {
 	OPT_WORKDIR,
 	OPT_VOLATILE,
 	OPT_USERXATTR,
+	OPT_BLOCKSIZE,
+	OPT_WHOLE_LIMIT,
 };
 
 static const struct fs_parameter_spec veneer_parameters[] = {
@@ -26,6 +30,8 @@ static const struct fs_parameter_spec veneer_parameters[] = {
 	fsparam_string("workdir",	OPT_WORKDIR),
 	fsparam_flag("volatile",	OPT_VOLATILE),
 	fsparam_flag("userxattr",	OPT_USERXATTR),
+	fsparam_string("blocksize",	OPT_BLOCKSIZE),
+	fsparam_string("whole_limit",	OPT_WHOLE_LIMIT),
 	{}
 };
 
@@ -184,6 +190,48 @@ static int set_dir(struct fs_context *fc, const char *option, char *value,
 	return 0;
 }
 
+/* A number of bytes, with a suffix such as K if one likes. */
+static bool parse_bytes(const char *value, u64 *bytes)
+{
+	char *end;
+
+	if (!isdigit(*value))
+		return false;
+	*bytes = memparse(value, &end);
+	return !*end;
+}
+
+static int parse_blocksize(struct fs_context *fc, struct veneer_options *options,
+			   const char *value)
+{
+	u64 size;
+
+	if (!parse_bytes(value, &size) || !is_power_of_2(size) ||
+	    !veneer_block_shift_ok(ilog2(size))) {
+		veneer_fc_err(fc, "blocksize: '%s' is not a power of two from %lu to %lu",
+			      value, 1UL << VENEER_MIN_BLOCK_SHIFT,
+			      1UL << VENEER_MAX_BLOCK_SHIFT);
+		return -EINVAL;
+	}
+	options->block_shift = ilog2(size);
+	return 0;
+}
+
+static int parse_whole_limit(struct fs_context *fc,
+			     struct veneer_options *options, const char *value)
+{
+	u64 limit;
+
+	if (!parse_bytes(value, &limit) || !veneer_whole_limit_ok(limit)) {
+		veneer_fc_err(fc, "whole_limit: '%s' is not a number of bytes, from 0 to %lld",
+			      value, (long long)MAX_LFS_FILESIZE);
+		return -EINVAL;
+	}
+	options->has_whole_limit = true;
+	options->whole_limit = limit;
+	return 0;
+}
+
 static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
 	struct veneer_options *options = fc->fs_private;
@@ -215,6 +263,10 @@ static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case OPT_USERXATTR:
 		options->userxattr = true;
 		return 0;
+	case OPT_BLOCKSIZE:
+		return parse_blocksize(fc, options, param->string);
+	case OPT_WHOLE_LIMIT:
+		return parse_whole_limit(fc, options, param->string);
 	default:
 		return opt;
 	}
@@ -280,10 +332,24 @@ static const char *changed_option(const struct veneer_options *given,
 	return NULL;
 }
 
+/**
+ * veneer_set_tunables - give a mount the tunables that were asked for
+ * @m: the mount
+ * @options: what was asked for; what was not stays as it is
+ */
+void veneer_set_tunables(struct veneer_mount *m,
+			 const struct veneer_options *options)
+{
+	if (options->block_shift)
+		WRITE_ONCE(m->tunables.block_shift, options->block_shift);
+	if (options->has_whole_limit)
+		atomic64_set(&m->tunables.whole_limit, options->whole_limit);
+}
+
 static int veneer_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
-	const struct veneer_mount *m = veneer_mount(sb);
+	struct veneer_mount *m = veneer_mount(sb);
 	const char *changed = changed_option(fc->fs_private, &m->options);
 
 	if (changed) {
@@ -291,13 +357,14 @@ static int veneer_reconfigure(struct fs_context *fc)
 			      changed);
 		return -EINVAL;
 	}
+	if (!(fc->sb_flags & SB_RDONLY) && !m->upper) {
+		veneer_fc_err(fc, "cannot be mounted read-write: it has no upperdir");
+		return -EROFS;
+	}
+	veneer_set_tunables(m, fc->fs_private);
 	if (fc->sb_flags & SB_RDONLY)
 		return sb_rdonly(sb) ? 0 : sync_filesystem(sb);
-	if (m->upper)
-		return 0;
-
-	veneer_fc_err(fc, "cannot be mounted read-write: it has no upperdir");
-	return -EROFS;
+	return 0;
 }
 
 static void veneer_free_fc(struct fs_context *fc)
@@ -385,7 +452,8 @@ static void show_escaped(struct seq_file *m, const char *name,
  */
 int veneer_show_options(struct seq_file *m, struct dentry *root)
 {
-	const struct veneer_options *o = &veneer_mount(root->d_sb)->options;
+	const struct veneer_mount *vm = veneer_mount(root->d_sb);
+	const struct veneer_options *o = &vm->options;
 	size_t len = 0;
 	bool single = false;
 
@@ -414,6 +482,10 @@ int veneer_show_options(struct seq_file *m, struct dentry *root)
 		seq_puts(m, ",volatile");
 	if (o->userxattr)
 		seq_puts(m, ",userxattr");
+	if (veneer_block_shift(vm) != VENEER_MIN_BLOCK_SHIFT)
+		seq_printf(m, ",blocksize=%lu", 1UL << veneer_block_shift(vm));
+	if (veneer_whole_limit(vm) != VENEER_DEFAULT_WHOLE_LIMIT)
+		seq_printf(m, ",whole_limit=%lld", veneer_whole_limit(vm));
 	return 0;
 }
 

@@ -23,6 +23,9 @@
  * @work_name: its absolute path
  * @is_volatile: nothing is made durable
  * @userxattr: marks are in the user namespace
+ * @has_whole_limit: @whole_limit was given
+ * @block_shift: log2 of the block size of maps; 0 when none was given
+ * @whole_limit: files up to so many bytes are copied whole
  */
 struct veneer_options {
 	struct path	*layers;
@@ -35,11 +38,18 @@ struct veneer_options {
 	char		*work_name;
 	bool		is_volatile;
 	bool		userxattr;
+	bool		has_whole_limit;
+	unsigned int	block_shift;
+	u64		whole_limit;
 };
+
+struct veneer_mount;
 
 int veneer_init_fs_context(struct fs_context *fc);
 void veneer_options_put_paths(struct veneer_options *options);
 void veneer_options_free(struct veneer_options *options);
+void veneer_set_tunables(struct veneer_mount *m,
+			 const struct veneer_options *options);
 int veneer_show_options(struct seq_file *m, struct dentry *root);
 
 #endif

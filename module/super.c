@@ -180,6 +180,9 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 		return ERR_PTR(-ENOMEM);
 
 	m->cred = get_cred(fc->cred);
+	m->tunables.block_shift = VENEER_MIN_BLOCK_SHIFT;
+	atomic64_set(&m->tunables.whole_limit, VENEER_DEFAULT_WHOLE_LIMIT);
+	veneer_set_tunables(m, options);
 	stack = veneer_stack_get(fc, options->layers, options->nr_layers,
 				 options->userxattr);
 	err = PTR_ERR_OR_ZERO(stack);
