@@ -25,6 +25,7 @@
 #include "compat.h"
 #include "copyup.h"
 #include "inode.h"
+#include "links.h"
 #include "log.h"
 #include "marks.h"
 #include "upper.h"
@@ -42,6 +43,8 @@
  * @cancel: set when nobody waits for the outcome any more; or %NULL
  * @stat: the object's attributes below
  * @from: the real object below
+ * @links: its record, if it has several names below; owned until the inode has
+ *	it
  */
 struct copy_up {
 	struct veneer_mount	*m;
@@ -52,6 +55,7 @@ struct copy_up {
 	const bool		*cancel;
 	struct kstat		stat;
 	struct path		from;
+	struct veneer_links	*links;
 };
 
 static bool copied_up(const struct inode *inode, bool data)
@@ -266,26 +270,33 @@ static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
 }
 
 /* Everything but data and name. */
-static int fill_metadata(const struct copy_up *c, struct dentry *temp)
+static int fill_metadata(struct copy_up *c, struct dentry *temp)
 {
+	struct dentry *below = veneer_inode(c->inode)->below;
 	const struct path to = veneer_upper_path(c->m, temp);
 	const bool userxattr = c->m->options.userxattr;
+	const bool linked = veneer_links_wanted(c->m, below);
 	int err;
 
 	err = veneer_copy_xattrs(c->inode->i_sb, &c->from, &to);
 	if (!err)
 		err = set_owner_and_mode(c->m, temp, &c->stat);
-	/*
-	 * The names of a hard link part here, so that they cannot go on
-	 * sharing a number.
-	 */
-	if (!err && (S_ISDIR(c->stat.mode) || c->stat.nlink == 1))
+	/* Names that part here cannot go on sharing a number. */
+	if (!err && (S_ISDIR(c->stat.mode) || linked ||
+		     veneer_stack_nlink(below) == 1))
 		err = veneer_origin_set(&to, userxattr, c->inode->i_ino);
 	if (!err && S_ISREG(c->stat.mode) && S_ISCHR(c->inode->i_mode))
 		err = veneer_mark_set(&to, userxattr, VENEER_MARK_CDEV0, "y", 1);
 	/* Symbolic links and special files may not have attributes at all. */
 	if (err == -EPERM || err == -EOPNOTSUPP)
 		err = S_ISREG(c->stat.mode) || S_ISDIR(c->stat.mode) ? err : 0;
+	if (!err && linked) {
+		c->links = veneer_links_new(c->m, &to, below);
+		if (IS_ERR(c->links)) {
+			err = PTR_ERR(c->links);
+			c->links = NULL;
+		}
+	}
 	if (!err)
 		err = set_times(c->m, temp, &c->stat);
 	return err;
@@ -376,19 +387,27 @@ static int copy_up_object(struct copy_up *c)
 	}
 	if (!err)
 		err = fill_metadata(c, temp);
-	if (!err && !vi->nameless)
+	if (!err && c->links)
+		err = veneer_links_install(c->m, temp, vi->below, c->links);
+	else if (!err && !vi->nameless)
 		err = install(c, temp);
 	if (err || vi->nameless)
 		veneer_temp_discard(c->m, temp);
-	mnt_drop_write(c->m->upper);
 	if (err) {
+		mnt_drop_write(c->m->upper);
+		kfree(c->links);
 		dput(temp);
 		return err;
 	}
 
+	vi->links = c->links;
 	veneer_inode_set_upper(c->inode, temp);
 	if (whole)
 		veneer_inode_set_whole(c->inode);
+	/* For whoever looks at the upper itself; the mount needs no name there. */
+	if (vi->links)
+		veneer_links_add_name(c->dentry);
+	mnt_drop_write(c->m->upper);
 	veneer_copyattr(c->inode);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "dir.h"
 #include "file.h"
 #include "inode.h"
+#include "links.h"
 #include "marks.h"
 #include "namei.h"
 #include "upper.h"
@@ -338,10 +339,16 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 	err = veneer_copy_up(old);
 	if (!err)
 		err = veneer_copy_up(dentry->d_parent);
-	if (!err)
-		err = mnt_want_write(m->upper);
 	if (err)
 		return err;
+
+	/* Its link count must not change in the midst of another change. */
+	mutex_lock(&veneer_inode(inode)->lock);
+	err = mnt_want_write(m->upper);
+	if (err) {
+		mutex_unlock(&veneer_inode(inode)->lock);
+		return err;
+	}
 
 	{
 		const struct veneer_new new = { .hardlink = veneer_upper(inode),
@@ -350,10 +357,13 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 
 		if (veneer_has_origin(inode) || S_ISCHR(inode->i_mode))
 			err = veneer_mark_impure(dir);
+		if (!err && veneer_inode(inode)->links)
+			err = veneer_links_settle(inode);
 		upper = err ? ERR_PTR(err) :
 			make_named(m, dir, dentry->d_name.name, &new);
 	}
 	mnt_drop_write(m->upper);
+	mutex_unlock(&veneer_inode(inode)->lock);
 	if (IS_ERR(upper))
 		return PTR_ERR(upper);
 

@@ -40,6 +40,46 @@ static_assert(sizeof(struct veneer_origin_disk) == 16);
 #define VENEER_ORIGIN_VERSION	1
 
 /**
+ * struct veneer_links_disk - value of "veneer.links"
+ * @magic: %VENEER_LINKS_MAGIC
+ * @version: %VENEER_LINKS_VERSION
+ * @pad: zero
+ * @crc: crc32 (little-endian, seed ~0) of the whole value with this field zero
+ * @nlink: the object's link count for which @left counts
+ * @left: how many names it still has below, and shows by those
+ * @left_else: the same for every other link count
+ * @id: its entry in the folder "links" is this number in 16 hexadecimal digits
+ * @path_len: length of @path
+ * @pad2: zero
+ * @path: one of its names below, from the root of the stack, with a leading
+ *	slash and without a trailing zero
+ *
+ * Carried by an object of the upper that has several names below.  The two
+ * counts make one step of two: a name is added here and taken away below by
+ * the link that changes the link count.
+ */
+struct veneer_links_disk {
+	__le32	magic;
+	__u8	version;
+	__u8	pad[3];
+	__le32	crc;
+	__le32	nlink;
+	__le32	left;
+	__le32	left_else;
+	__le64	id;
+	__le32	path_len;
+	__le32	pad2;
+	__u8	path[];
+} __packed;
+static_assert(sizeof(struct veneer_links_disk) == 40);
+
+#define VENEER_LINKS_MAGIC	0x4c524e56	/* "VNRL" */
+#define VENEER_LINKS_VERSION	1
+
+/* The folder in VENEER_DIR_NAME with an entry for each such object. */
+#define VENEER_LINKS_DIR_NAME	"links"
+
+/**
  * struct veneer_split_disk - value of "veneer.split"
  * @magic: %VENEER_SPLIT_MAGIC
  * @version: %VENEER_SPLIT_VERSION

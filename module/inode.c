@@ -12,6 +12,7 @@
 #include "dir.h"
 #include "file.h"
 #include "inode.h"
+#include "links.h"
 #include "namei.h"
 #include "xattr.h"
 
@@ -112,6 +113,10 @@ static unsigned int shown_nlink(const struct inode *inode,
 	if (S_ISDIR(inode->i_mode) && vi->below &&
 	    (vi->upper || veneer_stack_is_merged(vi->below)))
 		return 1;
+	if (vi->links)
+		return veneer_links_count(vi->links, real->i_nlink);
+	if (!S_ISDIR(inode->i_mode) && !vi->upper)
+		return veneer_stack_nlink(vi->below);
 	return real->i_nlink;
 }
 
@@ -205,6 +210,7 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 
 	vi->upper = found->upper;
 	vi->below = found->below;
+	vi->links = found->links;
 	vi->whole = found->whole;
 	vi->data_err = found->data_err;
 	if (found->below)
@@ -240,6 +246,23 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	}
 }
 
+/*
+ * By what an object is found.  One whose names below stay together is, and
+ * stays, the stack's inode; any other has one name as long as it is below.
+ */
+static void *found_key(const struct super_block *sb,
+		       const struct veneer_found *found)
+{
+	if (found->links)
+		return d_inode(found->below);
+	if (found->upper)
+		return d_inode(found->upper);
+	if (d_is_dir(found->below) ||
+	    veneer_links_wanted(veneer_mount(sb), found->below))
+		return d_inode(found->below);
+	return found->below;
+}
+
 /**
  * veneer_inode_get - find or make the inode of an object
  * @sb: the mount
@@ -252,9 +275,10 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 			       struct veneer_found *found)
 {
-	struct inode *key = d_inode(found->upper ? found->upper : found->below);
+	void *key = found_key(sb, found);
 	unsigned long hash = (unsigned long)key;
 	struct inode *inode;
+	int err = -ENOMEM;
 
 	if (fresh)
 		inode = inode_insert5(fresh, hash, key_test, key_set, key);
@@ -262,13 +286,20 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 		inode = iget5_locked(sb, hash, key_test, key_set, key);
 
 	if (inode && (inode->i_state & I_NEW)) {
-		inode_fill(inode, found);
-		unlock_new_inode(inode);
-		return inode;
+		/* Nobody copies it up before we are done. */
+		err = found->complete ? found->complete(sb, found) : 0;
+		if (!err) {
+			inode_fill(inode, found);
+			unlock_new_inode(inode);
+			return inode;
+		}
+		iget_failed(inode);
+		inode = NULL;
 	}
 	dput(found->upper);
 	dput(found->below);
-	return inode ? inode : ERR_PTR(-ENOMEM);
+	kfree(found->links);
+	return inode ? inode : ERR_PTR(err);
 }
 
 /**
@@ -278,13 +309,19 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
  *
  * From now on it is found by @upper's inode.  That nobody looks for it in
  * between is sure: the one name that @upper has is in use by our caller, and
- * is found in the dcache.
+ * is found in the dcache.  An object with several names goes on being found by
+ * the stack's inode.
  */
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper)
 {
 	struct veneer_inode *vi = veneer_inode(inode);
 
 	lockdep_assert_held(&vi->lock);
+	if (vi->links) {
+		/* Whoever sees the upper also sees the record. */
+		smp_store_release(&vi->upper, upper);
+		return;
+	}
 	vi->key = d_inode(upper);
 	remove_inode_hash(inode);
 	/* Whoever sees the upper also sees what it points to. */
@@ -472,6 +509,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->nameless = false;
 	vi->impure = false;
 	vi->names = NULL;
+	vi->links = NULL;
 	vi->key = NULL;
 	mutex_init(&vi->lock);
 	return &vi->vfs_inode;
@@ -483,6 +521,7 @@ void veneer_destroy_inode(struct inode *inode)
 	struct veneer_inode *vi = veneer_inode(inode);
 
 	veneer_names_free(vi->names);
+	kfree(vi->links);
 	dput(vi->upper);
 	dput(vi->below);
 }

@@ -30,8 +30,12 @@ struct veneer_names;
  * @impure: of a directory: the upper is known to carry the impure mark.  Under
  *	i_rwsem of the directory, held for writing
  * @names: of a directory with an upper: its names there, see dir.c
+ * @links: of an object that has several names below and is in the upper: its
+ *	record, owned.  Set before @upper, under @lock; its counts change under
+ *	@lock and i_lock
  * @key: which object this is, for the inode hash: the upper's inode or the
- *	stack's.  Never followed.  Changes once, at copy-up, under @lock
+ *	stack's.  Never followed.  Changes once, at copy-up, under @lock; not
+ *	when there are @links
  * @vfs_inode: the inode
  */
 struct veneer_inode {
@@ -44,6 +48,7 @@ struct veneer_inode {
 	bool			nameless;
 	bool			impure;
 	struct veneer_names	*names;
+	struct veneer_links	*links;
 	const void		*key;
 	struct inode		vfs_inode;
 };
@@ -82,6 +87,9 @@ static inline void veneer_inode_set_whole(struct inode *inode)
  * struct veneer_found - what a lookup found, to make an inode of
  * @upper: the object in the upper; a reference that is taken over, or %NULL
  * @below: the object in the stack; likewise
+ * @links: the object's record, if it has several names below; taken over
+ * @complete: called before the inode can be used when it is a new one without
+ *	an upper, to find that if another name has brought it; or %NULL
  * @ino: the inode number to show
  * @whole: of a regular file: all data is in the upper
  * @data_err: of one that is not: why its data cannot be had, or 0
@@ -90,6 +98,9 @@ static inline void veneer_inode_set_whole(struct inode *inode)
 struct veneer_found {
 	struct dentry	*upper;
 	struct dentry	*below;
+	struct veneer_links *links;
+	int		(*complete)(struct super_block *sb,
+				    struct veneer_found *found);
 	u64		ino;
 	bool		whole;
 	int		data_err;

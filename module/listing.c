@@ -20,6 +20,7 @@
 #include "listing.h"
 #include "marks.h"
 #include "stack.h"
+#include "stack_links.h"
 
 #define CHUNK_SIZE	SZ_4K
 #define MIN_TABLE_BITS	5
@@ -160,7 +161,7 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 		return false;
 	rc->err = 0;
 
-	entry->ino = veneer_stack_map_ino(rc->stack, rc->layer, ino);
+	entry->ino = veneer_stack_links_ino(rc->stack, rc->layer, ino);
 	entry->hash = full_name_hash(NULL, name, len);
 	entry->layer = rc->layer;
 	entry->len = len;
@@ -250,7 +251,9 @@ static int add_layer(struct veneer_listing *listing,
 		return impure;
 	rc.look_at_files = err == 'x' || impure;
 
-	err = read_layer(&rc, &dir);
+	err = veneer_stack_links_prepare(stack);
+	if (!err)
+		err = read_layer(&rc, &dir);
 	for (unsigned int i = first; !err && i < listing->nr; i++) {
 		if (listing->names[i]->look)
 			err = look_up_entry(stack, &dir, listing->names[i]);

@@ -48,6 +48,10 @@ static const char * const mark_names[VENEER_NR_MARKS][2] = {
 		XATTR_TRUSTED_PREFIX VENEER_XATTR_OWN "cdev0",
 		XATTR_USER_PREFIX VENEER_XATTR_OWN "cdev0",
 	},
+	[VENEER_MARK_LINKS] = {
+		XATTR_TRUSTED_PREFIX VENEER_XATTR_OWN "links",
+		XATTR_USER_PREFIX VENEER_XATTR_OWN "links",
+	},
 };
 
 /**

@@ -22,6 +22,7 @@
  * @VENEER_MARK_IMPURE: on a directory of the upper: some of its names show
  *	other inode numbers or types than the upper's own
  * @VENEER_MARK_CDEV0: on an empty file: the mount shows a character device 0:0
+ * @VENEER_MARK_LINKS: see struct veneer_links_disk
  * @VENEER_NR_MARKS: how many there are
  */
 enum veneer_mark {
@@ -33,6 +34,7 @@ enum veneer_mark {
 	VENEER_MARK_SPLIT,
 	VENEER_MARK_IMPURE,
 	VENEER_MARK_CDEV0,
+	VENEER_MARK_LINKS,
 	VENEER_NR_MARKS,
 };
 

@@ -10,6 +10,7 @@
  *       i_rwsem of the mount's directories, as the VFS orders them
  *         i_rwsem of a mount's file
  *           veneer_inode.lock: one at a time
+ *             veneer_links_index.lock
  *             sb_writers of the upper's filesystem
  *               s_vfs_rename_mutex of the upper's filesystem
  *                 i_rwsem of the upper's directories and files: work/ first
@@ -29,6 +30,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 
+#include "links.h"
 #include "options.h"
 #include "stack.h"
 #include "stats.h"
@@ -53,12 +55,13 @@
  * @wb_err: on a volatile mount: the state of the upper's write-back errors
  *	when it was mounted
  * @namelen: longest name
+ * @links: objects with several names below that are in the upper
  * @options: what it was mounted with
  * @tunables: numbers that decide how it copies
  * @stats: what has happened in it
  *
- * Fixed before the superblock can be found, but for @temp_id, @tunables and
- * @stats; lives until after the superblock's last inode is gone.
+ * Fixed before the superblock can be found, but for @temp_id, @links, @tunables
+ * and @stats; lives until after the superblock's last inode is gone.
  */
 struct veneer_mount {
 	const struct cred	*cred;
@@ -72,6 +75,7 @@ struct veneer_mount {
 	atomic_t		temp_id;
 	errseq_t		wb_err;
 	long			namelen;
+	struct veneer_links_index links;
 	struct veneer_options	options;
 	struct veneer_tunables_mem	tunables;
 	/* Not in a cache line with what every operation reads. */

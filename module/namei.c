@@ -14,6 +14,7 @@
 #include "file.h"
 #include "format.h"
 #include "inode.h"
+#include "links.h"
 #include "log.h"
 #include "marks.h"
 #include "namei.h"
@@ -129,6 +130,27 @@ static int read_file_marks(struct upper_facts *facts, bool userxattr)
 	return min(ret, 0);
 }
 
+/* Reads the marks of an object of the upper that is no whiteout. */
+static int read_marks(struct upper_facts *facts, bool userxattr)
+{
+	int err = 0;
+
+	if (d_is_dir(facts->path.dentry)) {
+		err = read_dir_marks(facts, userxattr);
+	} else {
+		facts->hides = true;
+		if (d_is_reg(facts->path.dentry))
+			err = read_file_marks(facts, userxattr);
+	}
+	if (err)
+		return err;
+
+	err = veneer_origin_get(&facts->path, userxattr, &facts->ino);
+	facts->has_origin = err > 0;
+	/* A wrong number is a smaller evil than a file that cannot be had. */
+	return err == -EUCLEAN ? 0 : min(err, 0);
+}
+
 /* Asks the upper about a name.  The caller ends it with facts_put(). */
 static int ask_upper(struct veneer_mount *m, struct dentry *dir,
 		     const char *name, struct upper_facts *facts)
@@ -154,20 +176,7 @@ static int ask_upper(struct veneer_mount *m, struct dentry *dir,
 		return min(err, 0);
 	}
 
-	if (d_is_dir(dentry)) {
-		err = read_dir_marks(facts, userxattr);
-	} else {
-		facts->hides = true;
-		if (d_is_reg(dentry))
-			err = read_file_marks(facts, userxattr);
-	}
-	if (err)
-		return err;
-
-	err = veneer_origin_get(&facts->path, userxattr, &facts->ino);
-	facts->has_origin = err > 0;
-	/* A wrong number is a smaller evil than a file that cannot be had. */
-	return err == -EUCLEAN ? 0 : min(err, 0);
+	return read_marks(facts, userxattr);
 }
 
 /* Finds what a record of the upper names, which must be there. */
@@ -257,6 +266,38 @@ static int found_below(struct veneer_mount *m, struct veneer_found *found)
 	return min(ret, 0);
 }
 
+/* What an object in the upper adds; takes its dentry over. */
+static void found_upper(struct veneer_mount *m, struct upper_facts *facts,
+			struct veneer_found *found)
+{
+	found->upper = facts->path.dentry;
+	facts->path.dentry = NULL;
+	found->cdev0 = facts->cdev0;
+	found->data_err = facts->data_err;
+	found->whole = !facts->split.path && !facts->metacopy &&
+		       !facts->data_err;
+	found->ino = facts->has_origin ? facts->ino :
+		     veneer_map_ino(m->upper_fsid,
+				    d_inode(found->upper)->i_ino);
+}
+
+/* Has the object been copied up through another of its names? */
+static int find_upper(struct super_block *sb, struct veneer_found *found)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct upper_facts facts = {};
+	int err;
+
+	err = veneer_links_find(m, found->below, &facts.path, &found->links);
+	if (err <= 0)
+		return err;
+	err = read_marks(&facts, m->options.userxattr);
+	if (!err)
+		found_upper(m, &facts, found);
+	facts_put(&facts);
+	return err;
+}
+
 /* Turns both answers into an inode; %NULL when there is nothing. */
 static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
 			     struct dentry *below)
@@ -271,20 +312,18 @@ static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
 
 	if (!found.upper) {
 		err = found_below(m, &found);
-	} else {
-		found.cdev0 = facts->cdev0;
-		found.data_err = facts->data_err;
-		found.whole = !facts->split.path && !facts->metacopy &&
-			      !facts->data_err;
-		found.ino = facts->has_origin ? facts->ino :
-			    veneer_map_ino(m->upper_fsid,
-					   d_inode(found.upper)->i_ino);
+		if (m->upper && veneer_links_wanted(m, below))
+			found.complete = find_upper;
+	} else if (!d_is_dir(found.upper)) {
+		err = veneer_links_lookup(m, &facts->path, &found.below,
+					  &found.links);
 	}
-	if (err) {
-		dput(below);
+	if (err < 0) {
+		dput(found.below);
 		return ERR_PTR(err);
 	}
-	facts->path.dentry = NULL;
+	if (found.upper)
+		found_upper(m, facts, &found);
 	return veneer_inode_get(sb, NULL, &found);
 }
 

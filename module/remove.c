@@ -9,6 +9,7 @@
 #include "copyup.h"
 #include "dir.h"
 #include "inode.h"
+#include "links.h"
 #include "namei.h"
 #include "upper.h"
 
@@ -103,6 +104,8 @@ static int remove(struct inode *dir, struct dentry *dentry)
 	int err;
 
 	err = veneer_copy_up(dentry->d_parent);
+	if (!err)
+		err = veneer_links_copy_up(dentry);
 	if (err)
 		return err;
 
@@ -112,7 +115,12 @@ static int remove(struct inode *dir, struct dentry *dentry)
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);
 
-		err = remove_name(m, dir, dentry, &whiteout);
+		if (veneer_inode(inode)->links)
+			err = veneer_links_settle(inode);
+		if (!err)
+			err = remove_name(m, dir, dentry, &whiteout);
+		if (!err && veneer_inode(inode)->links)
+			veneer_links_lost_name(inode);
 		mnt_drop_write(m->upper);
 	}
 	if (!err && !veneer_upper(inode))

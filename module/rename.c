@@ -19,6 +19,7 @@
 #include "copyup.h"
 #include "dir.h"
 #include "inode.h"
+#include "links.h"
 #include "marks.h"
 #include "namei.h"
 #include "upper.h"
@@ -337,9 +338,13 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	if (!err)
 		err = veneer_copy_up(old_dentry);
 	if (!err)
+		err = veneer_links_copy_up(old_dentry);
+	if (!err)
 		err = veneer_copy_up(new_dentry->d_parent);
 	if (!err && exchange)
 		err = veneer_copy_up(new_dentry);
+	if (!err && new.inode)
+		err = veneer_links_copy_up(new_dentry);
 	if (err)
 		return err;
 
@@ -351,7 +356,12 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);
 
-		err = rename_all(m, &old, &new, flags);
+		if (victim && veneer_inode(new.inode)->links)
+			err = veneer_links_settle(new.inode);
+		if (!err)
+			err = rename_all(m, &old, &new, flags);
+		if (!err && victim && veneer_inode(new.inode)->links)
+			veneer_links_lost_name(new.inode);
 		mnt_drop_write(m->upper);
 	}
 	if (!err && victim && !veneer_upper(new.inode))

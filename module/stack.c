@@ -18,6 +18,7 @@
 #include "marks.h"
 #include "stack.h"
 #include "stack_inode.h"
+#include "stack_links.h"
 
 static atomic_t nr_stacks = ATOMIC_INIT(0);
 
@@ -77,6 +78,7 @@ static void stack_free(struct veneer_stack *stack)
 	if (!stack)
 		return;
 
+	veneer_stack_links_free(stack->links);
 	if (stack->layers)
 		kern_unmount_array(stack->layers, stack->nr_layers);
 	kvfree(stack->layers);
@@ -187,7 +189,9 @@ static int stack_add_layers(const struct stack_request *req,
 			      FILESYSTEM_MAX_STACK_DEPTH);
 		return -ELOOP;
 	}
-	return 0;
+
+	stack->links = veneer_stack_links_alloc(stack->depth);
+	return stack->links ? 0 : -ENOMEM;
 }
 
 /* Would these two see the same of every layer? */
@@ -224,6 +228,7 @@ static int stack_is_same(struct super_block *sb, struct fs_context *fc)
 static const struct super_operations stack_super_operations = {
 	.alloc_inode	= veneer_stack_alloc_inode,
 	.free_inode	= veneer_stack_free_inode,
+	.drop_inode	= generic_delete_inode,
 	.evict_inode	= veneer_stack_evict_inode,
 	.statfs		= simple_statfs,
 };

@@ -43,6 +43,7 @@ struct veneer_stack_key {
  * @layers: the layers, top first: each a private clone of the mount it was
  *	found on, rooted at the layer, read-only, no atime
  * @fsid: of each layer: which of the stack's filesystems it is on
+ * @links: the table of hard links across layers, made when it is needed
  *
  * @cred to @keys are fixed before the superblock can be found by another mount,
  * the rest before another mount can use it.  All of it lives until the
@@ -59,6 +60,7 @@ struct veneer_stack {
 	dev_t			*fs_dev;
 	struct vfsmount		**layers;
 	unsigned int		*fsid;
+	struct veneer_stack_links *links;
 };
 
 static inline const struct veneer_stack *veneer_stack(const struct super_block *sb)
@@ -84,6 +86,7 @@ void veneer_stack_real(const struct dentry *below, struct path *real);
 int veneer_stack_data(struct dentry *below, struct path *data);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);
+unsigned int veneer_stack_nlink(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
 
 int veneer_stack_init(void);

@@ -11,10 +11,12 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "links_record.h"
 #include "log.h"
 #include "marks.h"
 #include "stack.h"
 #include "stack_inode.h"
+#include "stack_links.h"
 
 /**
  * struct veneer_stack_inode - an object of a stack
@@ -24,6 +26,9 @@
  *	under it only layers are read
  * @listing: of a directory: its names.  Set once under @lock, read without;
  *	lives as long as the inode
+ * @key: of an object with several names: its inode in @key_layer, for the inode
+ *	hash.  Never followed; fixed before the inode can be found
+ * @key_layer: which layer that is
  * @data: of a regular file: the object that has its data.  @data.dentry is a
  *	reference, set once under @lock, read without; %NULL until asked for
  * @vfs_inode: the inode
@@ -33,6 +38,8 @@ struct veneer_stack_inode {
 	struct mutex		lock;		/* as said above */
 	struct veneer_listing	*listing;
 	struct veneer_at	data;
+	const struct inode	*key;
+	unsigned int		key_layer;
 	struct inode		vfs_inode;
 };
 
@@ -65,6 +72,9 @@ static struct dentry *stack_lookup(struct inode *dir, struct dentry *dentry,
 
 	err = veneer_merge_lookup(veneer_stack(dir->i_sb), parent->at,
 				  parent->nr, dentry->d_name.name, &merge);
+	if (!err)
+		err = veneer_stack_links_apply(veneer_stack(dir->i_sb), 0,
+					       &merge);
 	if (!err && merge.nr)
 		inode = veneer_stack_new_inode(dir->i_sb, &merge);
 	veneer_merge_free(&merge);
@@ -103,32 +113,102 @@ static void annotate_locks(struct veneer_stack_inode *si)
 #endif
 }
 
-/**
- * veneer_stack_new_inode - make the inode for an object
- * @sb: the stack
- * @merge: the objects of layers behind it; taken over and left empty when the
- *	inode could be made
- */
-struct inode *veneer_stack_new_inode(struct super_block *sb,
-				     struct veneer_merge *merge)
+/* Is it this object of this layer? */
+static int object_test(struct inode *inode, void *key)
 {
-	const struct inode *top = d_inode(merge->at[0].dentry);
-	struct inode *inode = new_inode(sb);
-	struct veneer_stack_inode *si;
+	const struct veneer_at *at = &((struct veneer_merge *)key)->at[0];
+	const struct veneer_stack_inode *si = stack_inode(inode);
 
-	if (!inode)
-		return ERR_PTR(-ENOMEM);
+	return si->key == d_inode(at->dentry) && si->key_layer == at->layer;
+}
 
-	si = stack_inode(inode);
-	inode->i_ino = veneer_stack_map_ino(veneer_stack(sb),
-					    merge->at[0].layer, top->i_ino);
+static int object_set(struct inode *inode, void *key)
+{
+	const struct veneer_at *at = &((struct veneer_merge *)key)->at[0];
+
+	stack_inode(inode)->key = d_inode(at->dentry);
+	stack_inode(inode)->key_layer = at->layer;
+	return 0;
+}
+
+/* How many names an object shows, if that is not what its layer counts. */
+static int count_names(const struct super_block *sb, const struct veneer_at *at,
+		       unsigned int *nlink)
+{
+	struct veneer_links links;
+	struct path path;
+	int ret;
+
+	at_path(sb, at, &path);
+	ret = veneer_links_get(&path, veneer_stack(sb)->userxattr, &links, NULL);
+	if (ret > 0)
+		*nlink = veneer_links_count(&links, *nlink);
+	return min(ret, 0);
+}
+
+/* Takes the merge over. */
+static void inode_fill(struct inode *inode, struct veneer_merge *merge,
+		       unsigned int nlink)
+{
+	struct veneer_stack_inode *si = stack_inode(inode);
+	const struct veneer_at *at = &merge->at[0];
+	const struct inode *top = d_inode(at->dentry);
+
+	inode->i_ino = veneer_stack_map_ino(veneer_stack(inode->i_sb),
+					    at->layer, top->i_ino);
 	inode->i_mode = top->i_mode;
+	set_nlink(inode, nlink);
 	inode->i_flags |= S_PRIVATE | S_NOATIME | S_NOCMTIME;
 	inode->i_op = S_ISDIR(top->i_mode) ? &stack_dir_operations :
 					     &stack_file_operations;
 	si->objects = *merge;
 	*merge = (struct veneer_merge) {};
 	annotate_locks(si);
+}
+
+/* The names of one object of one layer share an inode. */
+static struct inode *linked_inode(struct super_block *sb,
+				  struct veneer_merge *merge,
+				  unsigned int nlink)
+{
+	unsigned long hash = (unsigned long)d_inode(merge->at[0].dentry);
+	struct inode *inode;
+	int err;
+
+	err = count_names(sb, &merge->at[0], &nlink);
+	if (err)
+		return ERR_PTR(err);
+	inode = iget5_locked(sb, hash, object_test, object_set, merge);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	if (inode->i_state & I_NEW) {
+		inode_fill(inode, merge, nlink);
+		unlock_new_inode(inode);
+	}
+	return inode;
+}
+
+/**
+ * veneer_stack_new_inode - find or make the inode for an object
+ * @sb: the stack
+ * @merge: the objects of layers behind it; may be taken over and left empty
+ *
+ * Only an object with several names can have one already.
+ */
+struct inode *veneer_stack_new_inode(struct super_block *sb,
+				     struct veneer_merge *merge)
+{
+	const struct inode *top = d_inode(merge->at[0].dentry);
+	unsigned int nlink = top->i_nlink;
+	struct inode *inode;
+
+	if (!S_ISDIR(top->i_mode) && nlink > 1)
+		return linked_inode(sb, merge, nlink);
+
+	inode = new_inode(sb);
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	inode_fill(inode, merge, nlink);
 	return inode;
 }
 
@@ -142,6 +222,7 @@ struct inode *veneer_stack_alloc_inode(struct super_block *sb)
 	si->objects = (struct veneer_merge) {};
 	si->listing = NULL;
 	si->data = (struct veneer_at) {};
+	si->key = NULL;
 	mutex_init(&si->lock);
 	return &si->vfs_inode;
 }
@@ -247,6 +328,18 @@ bool veneer_stack_is_merged(const struct dentry *below)
 }
 
 /**
+ * veneer_stack_nlink - how many names an object has
+ * @below: an object of a stack
+ *
+ * Those of its layer, and of the layers under it when it was copied up from
+ * there.  Fixed as long as @below lives.
+ */
+unsigned int veneer_stack_nlink(const struct dentry *below)
+{
+	return d_inode(below)->i_nlink;
+}
+
+/**
  * veneer_stack_listing - the names of a directory
  * @below: a directory of a stack
  *
@@ -302,7 +395,8 @@ static int follow_metacopy(const struct super_block *sb,
 	if (redirect && *redirect == '/') {
 		err = veneer_merge_walk(stack, at->layer + 1, redirect, out);
 		kvfree(redirect);
-		return err;
+		return err ? : veneer_stack_links_apply(stack, at->layer + 1,
+							out);
 	}
 	if (redirect)
 		name = redirect;
@@ -316,7 +410,7 @@ static int follow_metacopy(const struct super_block *sb,
 	err = veneer_merge_lookup(stack, parent->at + skip, parent->nr - skip,
 				  name, out);
 	kvfree(redirect);
-	return err;
+	return err ? : veneer_stack_links_apply(stack, at->layer + 1, out);
 }
 
 /* Where the data of the file at @at comes from: further down, or nowhere. */
@@ -335,6 +429,9 @@ static int data_step(struct dentry *below, const struct veneer_at *at,
 	if (err) {
 		err = veneer_merge_walk(stack, at->layer + 1, split.path, next);
 		kfree(split.path);
+		if (!err)
+			err = veneer_stack_links_apply(stack, at->layer + 1,
+						       next);
 		return err ? err : 1;
 	}
 

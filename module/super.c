@@ -52,6 +52,7 @@ static void mount_free(struct veneer_mount *m)
 	if (!m)
 		return;
 	veneer_unclaim(m);
+	veneer_links_destroy(&m->links);
 	dput(m->work);
 	dput(m->workdir);
 	if (m->upper)
@@ -244,6 +245,7 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 		sb->s_flags |= SB_RDONLY;
 	}
 
+	veneer_links_init(&m->links, sb->s_stack_depth);
 	err = veneer_root_inode(sb, &root);
 	if (err)
 		return err;

@@ -407,31 +407,4 @@ TEST_F(copyup, once)
 	EXPECT_EQ(a.st_ino, b.st_ino);
 }
 
-/* Hard links in a layer: each name is copied alone, as overlayfs does. */
-TEST_F(copyup, layer_links)
-{
-	struct world *w = &self->w;
-	const char *layer = w->layer[w->nlayers - 1];
-	struct stat a, b;
-
-	OK(write_text(join(layer, "one"), "linked\n"));
-	OK(link(join(layer, "one"), join(layer, "two")));
-	w->no_compare = true;
-	OK(world_mount(w));
-	OK(fstatat(w->mfd, "one", &a, 0));
-	OK(fstatat(w->mfd, "two", &b, 0));
-	EXPECT_EQ(2, a.st_nlink);
-	EXPECT_EQ(0, same_bytes(M("one"), "linked\n", 7));
-	OK(write_text(M("one"), "changed\n"));
-	EXPECT_EQ(0, same_bytes(M("one"), "changed\n", 8));
-	/* The other name shows the old or the new file, whole. */
-	CHECK(!same_bytes(M("two"), "linked\n", 7) ||
-	      !same_bytes(M("two"), "changed\n", 8), "something else");
-	OK(unlinkat(w->mfd, "one", 0));
-	OK(fstatat(w->mfd, "two", &b, 0));
-	OK(world_remount(w));
-	FAILS(ENOENT, fstatat(w->mfd, "one", &a, 0));
-	OK(fstatat(w->mfd, "two", &b, 0));
-}
-
 TEST_HARNESS_MAIN
