@@ -6,8 +6,7 @@
  *
  *	NSFUZZ_SEED	which run (default 1; "time" for a new one)
  *	NSFUZZ_OPS	how many operations by each process (default 10000)
- *	NSFUZZ_LINKS	1: the layers hold hard links too. What is expected of
- *			those is not settled, and differences are.
+ *	NSFUZZ_LINKS	0: the layers hold no hard links (default 1)
  *
  * A process only touches names that end in its own digit, some of them in
  * directories that both work in: so the outcome does not hang on who is first.
@@ -35,7 +34,7 @@ FIXTURE_SETUP(nsfuzz)
 {
 	const char *seed = getenv("NSFUZZ_SEED") ?: "1";
 	const char *ops = getenv("NSFUZZ_OPS") ?: "10000";
-	const char *links = getenv("NSFUZZ_LINKS") ?: "0";
+	const char *links = getenv("NSFUZZ_LINKS") ?: "1";
 	struct world *w = &self->w;
 	struct rng r;
 

@@ -115,6 +115,7 @@ static int make_object(struct world *w, struct rng *r, const char *layer,
 
 static int edit(struct world *w, struct rng *r, const char *layer, bool hard_links)
 {
+	static char last[2][RANDOM_PATH];
 	char path[RANDOM_PATH], other[RANDOM_PATH];
 	int owner = rng_under(r, 2);
 	const char *in_layer, *in_plain;
@@ -128,16 +129,22 @@ static int edit(struct world *w, struct rng *r, const char *layer, bool hard_lin
 	/* A layer says one thing about a name; it may have said it already. */
 	if (exists(in_layer) || make_parents(w, layer, path))
 		return errno == ENOTDIR || exists(in_layer) ? 0 : -1;
-	if (hard_links && !seen && rng_under(r, 8) == 0) {
+	if (hard_links && !seen && rng_under(r, 3) == 0) {
 		struct stat st;
 
+		/* The last one with a name; few random paths are files. */
+		if (lstat(join(layer, other), &st) || !S_ISREG(st.st_mode))
+			strcpy(other, last[owner]);
 		if (!lstat(join(layer, other), &st) && S_ISREG(st.st_mode) &&
 		    !link(join(layer, other), in_layer))
 			return link(join(w->plain, other), in_plain);
 		return 0;
 	}
-	if (!seen)
+	if (!seen) {
+		if (rng_under(r, 2))
+			strcpy(last[owner], path);
 		return make_object(w, r, layer, path);
+	}
 	switch (rng_under(r, 4)) {
 	case 0:
 		if (make_whiteout(in_layer))
@@ -176,7 +183,7 @@ int random_layers(struct world *w, struct rng *r, int edits, bool hard_links)
 				return cannot("make", fixed[i]);
 		}
 		for (int i = 0; i < edits; i++)
-			if (edit(w, r, w->layer[layer], hard_links))
+			if (edit(w, r, w->layer[layer], hard_links && !layer))
 				return -1;
 	}
 	return 0;

@@ -24,7 +24,9 @@ void random_name(struct rng *r, int owner, char name[3]);
 #define RANDOM_PATH 64
 void random_path(struct rng *r, int owner, char path[RANDOM_PATH]);
 
-/* Fills the world's layers, edits changes each. With hard links only if told. */
+/* Fills the world's layers, edits changes each. With hard links only if told,
+ * and in the top layer: a name of one that a layer above removes would go on
+ * being counted. */
 int random_layers(struct world *w, struct rng *r, int edits, bool hard_links);
 
 #endif
