@@ -54,12 +54,12 @@ struct entry {
  */
 void veneer_links_init(struct veneer_links_index *index, int depth)
 {
+	mutex_init(&index->lock);
 #ifdef CONFIG_LOCKDEP
 	static struct lock_class_key key[FILESYSTEM_MAX_STACK_DEPTH];
-#endif
 
-	mutex_init(&index->lock);
 	lockdep_set_class(&index->lock, &key[depth - 1]);
+#endif
 }
 
 static void clear_tree(struct veneer_links_index *index)

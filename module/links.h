@@ -20,7 +20,7 @@ struct veneer_mount;
  * @dir: the folder ".veneer/links", a reference; %NULL until it is needed
  */
 struct veneer_links_index {
-	struct mutex	lock;
+	struct mutex	lock;		/* as said above */
 	bool		ready;
 	struct rb_root	tree;
 	struct dentry	*dir;

@@ -57,14 +57,15 @@ struct load {
 struct veneer_stack_links *veneer_stack_links_alloc(int depth)
 {
 	struct veneer_stack_links *links = kzalloc(sizeof(*links), GFP_KERNEL);
-#ifdef CONFIG_LOCKDEP
-	static struct lock_class_key key[FILESYSTEM_MAX_STACK_DEPTH];
-#endif
 
 	if (!links)
 		return NULL;
 	mutex_init(&links->lock);
+#ifdef CONFIG_LOCKDEP
+	static struct lock_class_key key[FILESYSTEM_MAX_STACK_DEPTH];
+
 	lockdep_set_class(&links->lock, &key[depth - 1]);
+#endif
 	return links;
 }
 
