@@ -43,6 +43,7 @@
  * @cancel: set when nobody waits for the outcome any more; or %NULL
  * @stat: the object's attributes below
  * @from: the real object below
+ * @keeps_ino: its inode number is recorded
  * @links: its record, if it has several names below; owned until the inode has
  *	it
  */
@@ -55,6 +56,7 @@ struct copy_up {
 	const bool		*cancel;
 	struct kstat		stat;
 	struct path		from;
+	bool			keeps_ino;
 	struct veneer_links	*links;
 };
 
@@ -269,6 +271,25 @@ static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
 	return copy_data(c, temp, size);
 }
 
+/* So that the object goes on showing the inode number that it had. */
+static int record_ino(struct copy_up *c, const struct path *to, bool linked)
+{
+	int err;
+
+	/* Names that part here cannot go on sharing a number. */
+	if (!S_ISDIR(c->stat.mode) && !linked &&
+	    veneer_stack_nlink(veneer_inode(c->inode)->below) > 1)
+		return 0;
+
+	err = veneer_origin_set(to, c->m->options.userxattr, c->inode->i_ino);
+	/* Symbolic links and special files may not have attributes at all. */
+	if ((err == -EPERM || err == -EOPNOTSUPP) &&
+	    !S_ISREG(c->stat.mode) && !S_ISDIR(c->stat.mode))
+		return 0;
+	c->keeps_ino = !err;
+	return err;
+}
+
 /* Everything but data and name. */
 static int fill_metadata(struct copy_up *c, struct dentry *temp)
 {
@@ -281,15 +302,10 @@ static int fill_metadata(struct copy_up *c, struct dentry *temp)
 	err = veneer_copy_xattrs(c->inode->i_sb, &c->from, &to);
 	if (!err)
 		err = set_owner_and_mode(c->m, temp, &c->stat);
-	/* Names that part here cannot go on sharing a number. */
-	if (!err && (S_ISDIR(c->stat.mode) || linked ||
-		     veneer_stack_nlink(below) == 1))
-		err = veneer_origin_set(&to, userxattr, c->inode->i_ino);
+	if (!err)
+		err = record_ino(c, &to, linked);
 	if (!err && S_ISREG(c->stat.mode) && S_ISCHR(c->inode->i_mode))
 		err = veneer_mark_set(&to, userxattr, VENEER_MARK_CDEV0, "y", 1);
-	/* Symbolic links and special files may not have attributes at all. */
-	if (err == -EPERM || err == -EOPNOTSUPP)
-		err = S_ISREG(c->stat.mode) || S_ISDIR(c->stat.mode) ? err : 0;
 	if (!err && linked) {
 		c->links = veneer_links_new(c->m, &to, below);
 		if (IS_ERR(c->links)) {
@@ -401,6 +417,10 @@ static int copy_up_object(struct copy_up *c)
 	}
 
 	vi->links = c->links;
+	/* The number that it will be found to have from now on. */
+	if (!c->keeps_ino && !vi->nameless)
+		c->inode->i_ino = veneer_map_ino(c->m->upper_fsid,
+						 d_inode(temp)->i_ino);
 	veneer_inode_set_upper(c->inode, temp);
 	if (whole)
 		veneer_inode_set_whole(c->inode);

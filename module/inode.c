@@ -400,6 +400,8 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 		return err;
 
 	generic_fill_statx_attr(inode, stat);
+	stat->uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, inode));
+	stat->gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, inode));
 	stat->dev = inode->i_sb->s_dev;
 	stat->ino = inode->i_ino;
 	stat->nlink = inode->i_nlink;
@@ -419,6 +421,7 @@ static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
 {
 	struct inode *inode = d_inode(dentry);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct user_namespace *fs_ns = i_user_ns(inode);
 	struct dentry *upper = veneer_upper(inode);
 	int err;
 
@@ -430,6 +433,13 @@ static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
 	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
 	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		attr->ia_valid &= ~ATTR_MODE;
+	/* Ids as the caller's mount maps them mean nothing to the upper's. */
+	if (attr->ia_valid & ATTR_UID)
+		attr->ia_vfsuid = VFSUIDT_INIT(from_vfsuid(idmap, fs_ns,
+							   attr->ia_vfsuid));
+	if (attr->ia_valid & ATTR_GID)
+		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, fs_ns,
+							   attr->ia_vfsgid));
 	/* The mode has the type that the mount shows. */
 	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
 			(d_inode(upper)->i_mode & S_IFMT);

@@ -396,7 +396,11 @@ int veneer_init_fs_context(struct fs_context *fc)
 	fc->ops = &veneer_context_operations;
 	options = kzalloc(sizeof(*options), GFP_KERNEL);
 	fc->fs_private = options;
-	return options ? 0 : -ENOMEM;
+	if (!options)
+		return -ENOMEM;
+	/* There, trusted.* attributes can neither be read nor written. */
+	options->userxattr = fc->user_ns != &init_user_ns;
+	return 0;
 }
 
 /**
@@ -495,5 +499,6 @@ struct file_system_type veneer_fs_type = {
 	.init_fs_context	= veneer_init_fs_context,
 	.parameters		= veneer_parameters,
 	.kill_sb		= veneer_kill_sb,
+	.fs_flags		= FS_USERNS_MOUNT | FS_ALLOW_IDMAP,
 };
 MODULE_ALIAS_FS("veneer");

@@ -317,6 +317,8 @@ static void stack_kill_sb(struct super_block *sb)
 static struct file_system_type stack_fs_type = {
 	.owner			= THIS_MODULE,
 	.name			= "veneer_stack",
+	/* Whether it may be made is decided about the mount that wants it. */
+	.fs_flags		= FS_USERNS_MOUNT,
 	.init_fs_context	= stack_init_fs_context,
 	.kill_sb		= stack_kill_sb,
 };
@@ -346,7 +348,13 @@ struct super_block *veneer_stack_get(struct fs_context *fc,
 	if (!stack)
 		return ERR_PTR(-ENOMEM);
 
-	sfc = fs_context_for_mount(&stack_fs_type, SB_RDONLY | SB_NOATIME);
+	{
+		/* It belongs to the same user namespace as the mount. */
+		CLASS(veneer_cred, cred)(fc->cred);
+
+		sfc = fs_context_for_mount(&stack_fs_type,
+					   SB_RDONLY | SB_NOATIME);
+	}
 	if (IS_ERR(sfc)) {
 		stack_free(stack);
 		return ERR_CAST(sfc);

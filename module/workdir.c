@@ -38,7 +38,16 @@ int veneer_workdir_check(struct fs_context *fc,
 {
 	struct dentry *upper = options->upper.dentry;
 	struct dentry *work = options->work.dentry;
+	int err;
 
+	/* To mount is to keep everybody else from mounting it. */
+	err = inode_permission(mnt_idmap(options->upper.mnt), d_inode(upper),
+			       MAY_WRITE | MAY_EXEC);
+	if (err) {
+		veneer_fc_err(fc, "upperdir: you may not write to '%s' (error %d)",
+			      options->upper_name, err);
+		return err;
+	}
 	if (options->upper.mnt != options->work.mnt) {
 		veneer_fc_err(fc, "workdir: '%s' is not on the same mount as upperdir '%s'",
 			      options->work_name, options->upper_name);
