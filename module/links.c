@@ -298,8 +298,6 @@ int veneer_links_lookup(struct veneer_mount *m, struct path *upper,
 	struct veneer_links record;
 	int err;
 
-	if (d_inode(upper->dentry)->i_nlink < 2)
-		return 0;
 	err = read_record(m, upper, &record, &under);
 	if (err || !under)
 		return err;
@@ -387,6 +385,24 @@ int veneer_links_find(struct veneer_mount *m, struct dentry *below,
 	}
 	mutex_unlock(&m->links.lock);
 	return err;
+}
+
+/**
+ * veneer_links_is_entry - is this an entry, rather than an object's own name?
+ * @m: the mount, which has an upper
+ * @upper: an object of the upper
+ */
+bool veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper)
+{
+	bool is_entry;
+
+	if (d_is_dir(upper))
+		return false;
+	mutex_lock(&m->links.lock);
+	is_entry = !find_dir(m) && m->links.dir &&
+		   READ_ONCE(upper->d_parent) == m->links.dir;
+	mutex_unlock(&m->links.lock);
+	return is_entry;
 }
 
 static char *path_below(struct dentry *below, char **buf)

@@ -36,6 +36,8 @@ int veneer_links_lookup(struct veneer_mount *m, struct path *upper,
 int veneer_links_find(struct veneer_mount *m, struct dentry *below,
 		      struct path *upper, struct veneer_links **links);
 
+bool veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper);
+
 struct veneer_links *veneer_links_new(struct veneer_mount *m,
 				      const struct path *temp,
 				      struct dentry *below);

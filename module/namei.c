@@ -314,7 +314,7 @@ static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
 		err = found_below(m, &found);
 		if (m->upper && veneer_links_wanted(m, below))
 			found.complete = find_upper;
-	} else if (!d_is_dir(found.upper)) {
+	} else if (!d_is_dir(found.upper) && d_inode(found.upper)->i_nlink > 1) {
 		err = veneer_links_lookup(m, &facts->path, &found.below,
 					  &found.links);
 	}
@@ -324,6 +324,59 @@ static struct inode *combine(struct super_block *sb, struct upper_facts *facts,
 	}
 	if (found.upper)
 		found_upper(m, facts, &found);
+	return veneer_inode_get(sb, NULL, &found);
+}
+
+/**
+ * veneer_linked_inode - the inode of an object that has several names below
+ * @sb: the mount
+ * @entry: the object's entry in the upper
+ *
+ * Return: the inode with a reference, or an ERR_PTR(); %-ESTALE for an entry
+ * whose record leads nowhere.
+ */
+struct inode *veneer_linked_inode(struct super_block *sb, struct dentry *entry)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct upper_facts facts = {
+		.path = veneer_upper_path(m, dget(entry)),
+	};
+	struct veneer_found found = {};
+	int err;
+
+	err = read_marks(&facts, m->options.userxattr);
+	if (!err)
+		err = veneer_links_lookup(m, &facts.path, &found.below,
+					  &found.links);
+	if (err > 0)
+		found_upper(m, &facts, &found);
+	facts_put(&facts);
+	if (err <= 0)
+		return ERR_PTR(err ? err : -ESTALE);
+	return veneer_inode_get(sb, NULL, &found);
+}
+
+/**
+ * veneer_linked_inode_below - the same, by what is below
+ * @sb: the mount
+ * @below: an object of its stack whose names stay together
+ *
+ * Return: the inode with a reference, or an ERR_PTR().  It has an upper if the
+ * object has been copied up.
+ */
+struct inode *veneer_linked_inode_below(struct super_block *sb,
+					struct dentry *below)
+{
+	struct veneer_found found = {
+		.below = dget(below),
+		.complete = find_upper,
+	};
+	int err = found_below(veneer_mount(sb), &found);
+
+	if (err) {
+		dput(below);
+		return ERR_PTR(err);
+	}
 	return veneer_inode_get(sb, NULL, &found);
 }
 

@@ -9,6 +9,9 @@ extern const struct inode_operations veneer_dir_inode_operations;
 
 struct dentry *veneer_find_below(struct inode *dir, const struct dentry *dentry);
 bool veneer_is_reserved(const struct inode *dir, const struct dentry *dentry);
+struct inode *veneer_linked_inode(struct super_block *sb, struct dentry *entry);
+struct inode *veneer_linked_inode_below(struct super_block *sb,
+					struct dentry *below);
 int veneer_root_inode(struct super_block *sb, struct inode **inode);
 
 int veneer_create(struct mnt_idmap *idmap, struct inode *dir,

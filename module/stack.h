@@ -83,11 +83,16 @@ struct dentry *veneer_stack_find(struct dentry *dir, const char *name);
 struct dentry *veneer_stack_walk(struct dentry *root, const char *path);
 
 void veneer_stack_real(const struct dentry *below, struct path *real);
+unsigned int veneer_stack_place(const struct dentry *below, struct path *real);
 int veneer_stack_data(struct dentry *below, struct path *data);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);
 unsigned int veneer_stack_nlink(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
+
+bool veneer_stack_can_decode(const struct super_block *sb);
+struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
+				   u32 *fh, int words, int type);
 
 int veneer_stack_init(void);
 void veneer_stack_exit(void);

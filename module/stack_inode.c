@@ -310,6 +310,17 @@ void veneer_stack_real(const struct dentry *below, struct path *real)
 }
 
 /**
+ * veneer_stack_place - the same, and which layer it is in
+ * @below: an object of a stack
+ * @real: receives the path; no references: it lives as long as @below
+ */
+unsigned int veneer_stack_place(const struct dentry *below, struct path *real)
+{
+	veneer_stack_real(below, real);
+	return top_object(below)->layer;
+}
+
+/**
  * veneer_stack_ino - the inode number that mounts show
  * @below: an object of a stack
  */

@@ -9,6 +9,7 @@
 #include <linux/statfs.h>
 
 #include "compat.h"
+#include "export.h"
 #include "file.h"
 #include "inode.h"
 #include "log.h"
@@ -245,6 +246,7 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 		sb->s_flags |= SB_RDONLY;
 	}
 
+	veneer_export_init(sb);
 	veneer_links_init(&m->links, sb->s_stack_depth);
 	err = veneer_root_inode(sb, &root);
 	if (err)

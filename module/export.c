@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * File handles: objects of a mount found again without their names.
+ *
+ * A handle of ours holds one of a real filesystem: of the upper's object, or of
+ * the layer's one as long as there is no other.  The real object that it leads
+ * to must be within the upper, or the layer; the names that lead to it there
+ * are looked up in the mount, and what is found must be what was meant.  So a
+ * handle that was made up leads nowhere that a path does not.
+ *
+ * A handle that was made before a copy-up goes on leading to the object under
+ * its old name.
+ */
+#include <linux/cred.h>
+#include <linux/exportfs.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/namei.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "export.h"
+#include "format.h"
+#include "inode.h"
+#include "links.h"
+#include "mount.h"
+#include "namei.h"
+
+/* A type that no filesystem of the kernel uses. */
+#define VENEER_FILEID	0x76
+
+/**
+ * struct handle - a handle
+ * @below: the real object is in a layer
+ * @type: type of the real handle
+ * @layer: which layer
+ * @real: the real handle
+ *
+ * Only this machine reads it, and not after the layers of a mount have changed.
+ */
+struct handle {
+	u8	below;
+	u8	type;
+	u16	layer;
+	u32	real[];
+};
+
+#define HEADER_WORDS	(sizeof(struct handle) / sizeof(u32))
+
+static int veneer_encode_fh(struct inode *inode, u32 *fh, int *max_len,
+			    struct inode *parent)
+{
+	struct handle *handle = (struct handle *)fh;
+	struct dentry *upper = veneer_upper(inode);
+	int words = max(*max_len - (int)HEADER_WORDS, 0);
+	unsigned int layer = 0;
+	struct path real;
+	u32 none;
+	int type;
+
+	if (upper)
+		real = veneer_upper_path(veneer_mount(inode->i_sb), upper);
+	else
+		layer = veneer_stack_place(veneer_inode(inode)->below, &real);
+
+	/* With its parent: within a layer, names are how it is found. */
+	type = exportfs_encode_fh(real.dentry,
+				  (struct fid *)(words ? handle->real : &none),
+				  &words, EXPORT_FH_CONNECTABLE);
+	if (type < 0)
+		return type;
+	if (words + (int)HEADER_WORDS > *max_len)
+		type = FILEID_INVALID;
+	*max_len = words + HEADER_WORDS;
+	if (type == FILEID_INVALID)
+		return FILEID_INVALID;
+
+	handle->below = !upper;
+	handle->type = type;
+	handle->layer = layer;
+	return VENEER_FILEID;
+}
+
+/* Follows a path of names from the root of a mount. */
+static struct dentry *walk(struct super_block *sb, char *path)
+{
+	struct dentry *at = dget(sb->s_root);
+	char *name;
+
+	while ((name = strsep(&path, "/")) && !IS_ERR(at)) {
+		struct dentry *next = ERR_PTR(-ESTALE);
+
+		if (!*name)
+			continue;
+		if (d_can_lookup(at))
+			next = veneer_lookup_unlocked(&nop_mnt_idmap, name, at);
+		dput(at);
+		at = next;
+	}
+	if (!IS_ERR(at) && d_is_negative(at)) {
+		dput(at);
+		at = ERR_PTR(-ESTALE);
+	}
+	return at;
+}
+
+/* Follows the names of a real object, or of one of the stack, from @root. */
+static struct dentry *walk_like(struct super_block *sb, struct dentry *like,
+				struct dentry *root)
+{
+	struct dentry *found;
+	char *buf, *path;
+
+	if (like->d_sb != root->d_sb || !is_subdir(like, root))
+		return ERR_PTR(-ESTALE);
+	buf = kmalloc(2 * PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+
+	path = dentry_path_raw(like, buf, PATH_MAX);
+	if (!IS_ERR(path)) {
+		char *skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
+
+		/* Both are from the root of the filesystem. */
+		if (IS_ERR(skip))
+			path = skip;
+		else if (strcmp(skip, "/"))
+			path += min(strlen(skip), strlen(path));
+	}
+	found = IS_ERR(path) ? ERR_PTR(-ESTALE) : walk(sb, path);
+	kfree(buf);
+	return found;
+}
+
+/* Makes sure that what was found is what was meant. */
+static struct dentry *check(struct dentry *found, bool right)
+{
+	if (right)
+		return found;
+	dput(found);
+	return ERR_PTR(-ESTALE);
+}
+
+static int in_upper(void *root, struct dentry *dentry)
+{
+	return is_subdir(dentry, root);
+}
+
+static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
+				 int words)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct dentry *real, *found;
+	struct inode *upper;
+
+	if (!m->upper)
+		return ERR_PTR(-ESTALE);
+	real = exportfs_decode_fh(m->upper, (struct fid *)handle->real, words,
+				  handle->type, in_upper, m->upper->mnt_root);
+	if (IS_ERR_OR_NULL(real))
+		return real;
+
+	/* All names of one of these may be below: it is the entry that counts. */
+	if (veneer_links_is_entry(m, real)) {
+		found = d_obtain_alias(veneer_linked_inode(sb, real));
+		dput(real);
+		return found;
+	}
+
+	found = walk_like(sb, real, m->upper->mnt_root);
+	if (!IS_ERR(found)) {
+		upper = d_inode(veneer_upper(d_inode(found)) ? : found);
+		found = check(found, upper == d_inode(real));
+	}
+	dput(real);
+	return found;
+}
+
+static struct dentry *find_below(struct super_block *sb, struct handle *handle,
+				 int words)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	struct dentry *below, *found;
+	struct inode *inode;
+
+	below = veneer_stack_decode(m->stack, handle->layer, handle->real,
+				    words, handle->type);
+	if (IS_ERR(below))
+		return below;
+
+	found = walk_like(sb, below, m->stack->s_root);
+	if (!IS_ERR(found))
+		found = check(found, d_inode(found)->i_ino ==
+				     veneer_stack_ino(below));
+	/* One of its names is gone, but maybe not all. */
+	if (found == ERR_PTR(-ESTALE) && m->upper &&
+	    veneer_links_wanted(m, below)) {
+		inode = veneer_linked_inode_below(sb, below);
+		if (!IS_ERR(inode) && !veneer_upper(inode)) {
+			iput(inode);
+			inode = ERR_PTR(-ESTALE);
+		}
+		found = d_obtain_alias(inode);
+	}
+	dput(below);
+	return found;
+}
+
+static struct dentry *veneer_fh_to_dentry(struct super_block *sb,
+					  struct fid *fid, int len, int type)
+{
+	struct handle *handle = (struct handle *)fid;
+
+	if (type != VENEER_FILEID || len <= (int)HEADER_WORDS)
+		return ERR_PTR(-ESTALE);
+	len -= HEADER_WORDS;
+
+	CLASS(veneer_cred, cred)(veneer_cred(sb));
+	return handle->below ? find_below(sb, handle, len) :
+			       find_upper(sb, handle, len);
+}
+
+/* A directory of a mount is never without its parents. */
+static struct dentry *veneer_get_parent(struct dentry *dentry)
+{
+	return dget_parent(dentry);
+}
+
+static const struct export_operations veneer_export_operations = {
+	.encode_fh	= veneer_encode_fh,
+	.fh_to_dentry	= veneer_fh_to_dentry,
+	.get_parent	= veneer_get_parent,
+};
+
+/**
+ * veneer_export_init - let a mount make handles, if all real filesystems do
+ * @sb: the mount
+ */
+void veneer_export_init(struct super_block *sb)
+{
+	const struct veneer_mount *m = veneer_mount(sb);
+
+	if (veneer_stack_can_decode(m->stack) &&
+	    (!m->upper ||
+	     exportfs_can_decode_fh(m->upper->mnt_sb->s_export_op)))
+		sb->s_export_op = &veneer_export_operations;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* File handles of a stack: its objects found by what is in the layers. */
+#include <linux/exportfs.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/slab.h>
+
+#include "stack.h"
+#include "stack_inode.h"
+
+/**
+ * veneer_stack_can_decode - can objects of all layers be found by handles?
+ * @sb: the stack
+ */
+bool veneer_stack_can_decode(const struct super_block *sb)
+{
+	const struct veneer_stack *stack = veneer_stack(sb);
+
+	for (unsigned int i = 0; i < stack->nr_layers; i++) {
+		if (!exportfs_can_decode_fh(stack->layers[i]->mnt_sb->s_export_op))
+			return false;
+	}
+	return true;
+}
+
+static int in_layer(void *root, struct dentry *dentry)
+{
+	return is_subdir(dentry, root);
+}
+
+/* Follows the path of an object of a layer from the root of the stack. */
+static struct dentry *walk_like(struct super_block *sb, struct dentry *real,
+				struct dentry *root)
+{
+	char *buf, *path, *skip;
+	struct dentry *found;
+
+	buf = kmalloc(2 * PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	path = dentry_path_raw(real, buf, PATH_MAX);
+	skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
+	if (IS_ERR(path) || IS_ERR(skip)) {
+		kfree(buf);
+		return ERR_PTR(-ESTALE);
+	}
+	/* Both are from the root of the filesystem. */
+	if (strcmp(skip, "/"))
+		path += min(strlen(skip), strlen(path));
+	found = veneer_stack_walk(sb->s_root, path);
+	kfree(buf);
+	return found ? : ERR_PTR(-ESTALE);
+}
+
+/**
+ * veneer_stack_decode - find an object by the handle of a layer's
+ * @sb: the stack
+ * @layer: which layer
+ * @fh: the handle
+ * @words: its length
+ * @type: its type
+ *
+ * Runs with the mounter's credentials.
+ *
+ * Return: the object with a reference, or an ERR_PTR(); %-ESTALE when the
+ * layer's object is not in it any more, or is not what its path leads to.
+ */
+struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
+				   u32 *fh, int words, int type)
+{
+	const struct veneer_stack *stack = veneer_stack(sb);
+	struct dentry *real, *found;
+	struct path path;
+
+	if (layer >= stack->nr_layers)
+		return ERR_PTR(-ESTALE);
+	real = exportfs_decode_fh(stack->layers[layer], (struct fid *)fh, words,
+				  type, in_layer,
+				  stack->layers[layer]->mnt_root);
+	if (IS_ERR_OR_NULL(real))
+		return real ? : ERR_PTR(-ESTALE);
+
+	found = walk_like(sb, real, stack->layers[layer]->mnt_root);
+	if (!IS_ERR(found)) {
+		veneer_stack_real(found, &path);
+		if (d_inode(path.dentry) != d_inode(real)) {
+			dput(found);
+			found = ERR_PTR(-ESTALE);
+		}
+	}
+	dput(real);
+	return found;
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* File handles: an object found again, whatever has happened to it since. */
+#include "testing.h"
+
+#include <sys/sysmacros.h>
+
+WORLD_FIXTURE(handle);
+
+static const char *const name[] = {
+	"d", "d/sub", "d/file", "d/link", "d/fifo", "d/sub/inside", "top", ".",
+};
+
+#define NAMES (int)ARRAY_SIZE(name)
+
+struct handle {
+	struct file_handle fh;
+	unsigned char space[MAX_HANDLE_SZ];
+	ino_t ino;
+};
+
+FIXTURE_SETUP(handle)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay()) {
+		w->option[0][0] = "index", w->option[0][1] = "on";
+		w->option[1][0] = "nfs_export", w->option[1][1] = "on";
+		w->no_defaults = true;
+	}
+	OK(world_begin(w, variant->where));
+	OK(put_dir(w, "d", 0755));
+	OK(put_dir(w, "d/sub", 0755));
+	OK(put_text(w, "d/file", "a file\n"));
+	OK(put_symlink(w, "d/link", "file"));
+	OK(put_node(w, "d/fifo", S_IFIFO | 0644, 0));
+	OK(put_text(w, "d/sub/inside", "inside\n"));
+	OK(put_text(w, "top", "top\n"));
+	OK(world_mount(w));
+}
+
+WORLD_TEARDOWN(handle)
+
+static int get(struct world *w, const char *path, struct handle *h)
+{
+	struct stat st;
+	int mount_id;
+
+	memset(h, 0, sizeof(*h));
+	h->fh.handle_bytes = MAX_HANDLE_SZ;
+	if (name_to_handle_at(w->mfd, path, &h->fh, &mount_id, 0) ||
+	    fstatat(w->mfd, path, &st, AT_SYMLINK_NOFOLLOW))
+		return -1;
+	h->ino = st.st_ino;
+	return 0;
+}
+
+static int get_back(struct world *w, struct handle *h, int flags)
+{
+	return open_by_handle_at(w->mfd, &h->fh, flags | O_CLOEXEC);
+}
+
+/* The handle leads to an object with the number that it had. */
+#define LEADS(h, what) do {						\
+	struct stat __st;						\
+	int __fd = get_back(w, h, O_PATH | O_NOFOLLOW);			\
+									\
+	CHECK(__fd >= 0, "%s: %s", what, err_name(errno));		\
+	if (__fd >= 0) {						\
+		OK(fstat(__fd, &__st));					\
+		CHECK(__st.st_ino == (h)->ino, "%s is %lu, was %lu", what,	\
+		      (long)__st.st_ino, (long)(h)->ino);		\
+		close(__fd);						\
+	}								\
+} while (0)
+
+#define ALL_LEAD(handle) do {						\
+	for (int __i = 0; __i < NAMES; __i++)				\
+		LEADS(&(handle)[__i], name[__i]);			\
+} while (0)
+
+TEST_F(handle, found_again)
+{
+	struct world *w = &self->w;
+	struct handle h[NAMES];
+
+	for (int i = 0; i < NAMES; i++)
+		OK(get(w, name[i], &h[i]));
+	ALL_LEAD(h);
+	OK(drop_caches());
+	ALL_LEAD(h);
+	OK(world_remount(w));
+	ALL_LEAD(h);
+	/* By a handle that was read with cold caches, too. */
+	OK(drop_caches());
+	for (int i = 0; i < NAMES; i++)
+		OK(get(w, name[i], &h[i]));
+	ALL_LEAD(h);
+}
+
+/* Taken before the copy-up, used after it, and the other way round. */
+TEST_F(handle, across_copy_up)
+{
+	struct world *w = &self->w;
+	struct handle h[NAMES], later[NAMES];
+
+	for (int i = 0; i < NAMES; i++)
+		OK(get(w, name[i], &h[i]));
+	for (int i = 0; i < NAMES; i++) {
+		BOTH_OK(fchownat(at, name[i], 3, 4, AT_SYMLINK_NOFOLLOW));
+		LEADS(&h[i], name[i]);
+	}
+	BOTH_OK(write_text(P("d/file"), "changed\n"));
+	for (int i = 0; i < NAMES; i++)
+		OK(get(w, name[i], &later[i]));
+	for (int round = 0; round < 4; round++) {
+		ALL_LEAD(h);
+		ALL_LEAD(later);
+		if (round == 1)
+			OK(world_remount(w));
+		else
+			OK(drop_caches());
+	}
+}
+
+TEST_F(handle, reads_and_writes)
+{
+	struct world *w = &self->w;
+	struct handle h;
+	char buf[16];
+	int fd;
+
+	OK(get(w, "d/file", &h));
+	OK(world_remount(w));
+	OK(drop_caches());
+	fd = OK(get_back(w, &h, O_RDWR));
+	EXPECT_EQ(7, OK(read(fd, buf, sizeof(buf))));
+	EXPECT_EQ(0, memcmp(buf, "a file\n", 7));
+	EXPECT_EQ(1, OK(pwrite(fd, "A", 1, 0)));
+	close(fd);
+	EXPECT_EQ(0, same_bytes(M("d/file"), "A file\n", 7));
+	OK(write_text(join(w->plain, "d/file"), "A file\n"));
+	fd = OK(get_back(w, &h, O_RDONLY));
+	EXPECT_EQ(7, OK(read(fd, buf, sizeof(buf))));
+	EXPECT_EQ(0, memcmp(buf, "A file\n", 7));
+	close(fd);
+}
+
+/* Copied up, then moved: the handle of now goes along. */
+TEST_F(handle, moved)
+{
+	struct world *w = &self->w;
+	struct handle dir, inside, new;
+
+	BOTH_OK(fchmodat(at, "d/sub/inside", 0600, 0));
+	BOTH_OK(write_text(P("d/sub/new"), "new\n"));
+	OK(get(w, "d/sub", &dir));
+	OK(get(w, "d/sub/inside", &inside));
+	OK(get(w, "d/sub/new", &new));
+	BOTH_OK(renameat(at, "d/sub", at, "moved"));
+	BOTH_OK(renameat(at, "moved/new", at, "moved/newer"));
+	for (int i = 0; i < 3; i++) {
+		LEADS(&dir, "the directory");
+		LEADS(&inside, "what is in it");
+		LEADS(&new, "what was made in it");
+		if (i)
+			OK(world_remount(w));
+		else
+			OK(drop_caches());
+	}
+}
+
+/* An object that is gone is not found, and neither is another in its place. */
+TEST_F(handle, gone)
+{
+	struct world *w = &self->w;
+	struct handle file, inside, dir;
+
+	OK(get(w, "top", &file));
+	OK(get(w, "d/sub/inside", &inside));
+	OK(get(w, "d/sub", &dir));
+	BOTH_OK(unlinkat(at, "top", 0));
+	BOTH_OK(unlinkat(at, "d/sub/inside", 0));
+	BOTH_OK(unlinkat(at, "d/sub", AT_REMOVEDIR));
+	for (int i = 0; i < 3; i++) {
+		FAILS(ESTALE, get_back(w, &file, O_RDONLY));
+		FAILS(ESTALE, get_back(w, &inside, O_RDONLY));
+		FAILS(ESTALE, get_back(w, &dir, O_RDONLY));
+		if (i == 0) {
+			BOTH_OK(write_text(P("top"), "another\n"));
+			BOTH_OK(mkdirat(at, "d/sub", 0755));
+			BOTH_OK(write_text(P("d/sub/inside"), "another\n"));
+		} else {
+			OK(world_remount(w));
+		}
+	}
+}
+
+/* Names of a hard link in a layer. */
+TEST_F(handle, hard_links)
+{
+	struct world *w = &self->w;
+	const char *layer = w->layer[w->nlayers - 1];
+	struct handle h, later;
+	struct stat st;
+
+	if (variant->where != IN_LAYER)
+		SKIP(return, "one place is enough");
+	OK(world_umount(w));
+	OK(world_check_layers(w));
+	OK(write_text(join(layer, "one"), "linked\n"));
+	OK(link(join(layer, "one"), join(layer, "d/two")));
+	OK(write_text(join(w->plain, "one"), "linked\n"));
+	OK(link(join(w->plain, "one"), join(w->plain, "d/two")));
+	memset(w->sealed, 0, sizeof(w->sealed));
+	OK(world_mount(w));
+	OK(get(w, "one", &h));
+	BOTH_OK(fchmodat(at, "d/two", 0600, 0));
+	OK(get(w, "one", &later));
+	LEADS(&h, "one");
+	OK(world_remount(w));
+	OK(drop_caches());
+	LEADS(&later, "one, copied up");
+	LEADS(&h, "one");
+	/* The name that it was taken by is gone, the other one is not. */
+	BOTH_OK(unlinkat(at, "one", 0));
+	OK(world_remount(w));
+	OK(drop_caches());
+	LEADS(&h, "one that is two");
+	LEADS(&later, "one that is two, copied up");
+	OK(fstatat(w->mfd, "d/two", &st, 0));
+	EXPECT_EQ(st.st_ino, h.ino);
+	BOTH_OK(unlinkat(at, "d/two", 0));
+	FAILS(ESTALE, get_back(w, &h, O_RDONLY));
+	FAILS(ESTALE, get_back(w, &later, O_RDONLY));
+}
+
+/* What was made up leads nowhere, and breaks nothing. */
+TEST_F(handle, made_up)
+{
+	struct world *w = &self->w;
+	struct handle h, own;
+	unsigned int r = 1;
+	int mount_id;
+
+	OK(get(w, "d/file", &h));
+	/* A directory of the same filesystem that is not in the mount. */
+	own = h;
+	for (int i = 0; i < 4000; i++) {
+		struct handle bad = h;
+		int fd;
+
+		r = r * 1103515245 + 12345;
+		bad.fh.handle_bytes = 1 + (r >> 8) % MAX_HANDLE_SZ;
+		if (i & 1)
+			bad.fh.handle_bytes = h.fh.handle_bytes;
+		bad.space[(r >> 16) % h.fh.handle_bytes] ^= r >> 24;
+		if ((i & 15) == 3)
+			bad.fh.handle_type = r & 0xff;
+		fd = get_back(w, &bad, O_PATH | O_NOFOLLOW);
+		if (fd >= 0) {
+			char proc[64], path[PATH_MAX] = "";
+
+			snprintf(proc, sizeof(proc), "/proc/self/fd/%d", fd);
+			OK(readlink(proc, path, sizeof(path) - 1));
+			CHECK(!strncmp(path, w->mnt, strlen(w->mnt)),
+			      "leads to %s", path);
+			close(fd);
+		}
+	}
+	/* One of the real filesystem's own. */
+	own.fh.handle_bytes = MAX_HANDLE_SZ;
+	OK(name_to_handle_at(AT_FDCWD, w->root, &own.fh, &mount_id, 0));
+	FAILS(ESTALE, get_back(w, &own, O_PATH));
+	LEADS(&h, "d/file");
+}
+
+TEST_HARNESS_MAIN
