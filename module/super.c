@@ -120,7 +120,9 @@ static const struct super_operations veneer_super_operations = {
 	.alloc_inode	= veneer_alloc_inode,
 	.free_inode	= veneer_free_inode,
 	.destroy_inode	= veneer_destroy_inode,
-	.drop_inode	= generic_delete_inode,
+	.drop_inode	= veneer_drop_inode,
+	.evict_inode	= veneer_evict_inode,
+	.write_inode	= veneer_write_inode,
 	.put_super	= veneer_put_super,
 	.statfs		= veneer_statfs,
 	.sync_fs	= veneer_sync_fs,
@@ -215,7 +217,7 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_d_op = &veneer_dentry_operations;
 	sb->s_xattr = veneer_xattr_handlers;
 	sb->s_flags |= SB_POSIXACL | SB_NOSEC;
-	sb->s_iflags |= SB_I_SKIP_SYNC | SB_I_EVM_HMAC_UNSUPPORTED;
+	sb->s_iflags |= SB_I_EVM_HMAC_UNSUPPORTED;
 	sb->s_time_gran = 1;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
 	sb->s_stack_depth = m->stack->s_stack_depth;
@@ -236,11 +238,17 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 			return -ELOOP;
 		}
 
+		/* Block maps and pages of mappings are written back. */
+		err = super_setup_bdi(sb);
+		if (err)
+			return err;
+
 		CLASS(veneer_cred, cred)(m->cred);
 		err = veneer_workdir_prepare(fc, m);
 		if (err)
 			return err;
 	} else {
+		sb->s_iflags |= SB_I_SKIP_SYNC;
 		sb->s_flags |= SB_RDONLY;
 	}
 

@@ -1,0 +1,520 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ranges: allocating, punching, copying, sharing and asking after them.
+ *
+ * What changes a range of a split file is what the upper does with it, between
+ * veneer_split_begin(), which fills the blocks that are touched in part, and
+ * veneer_split_end(), which sets the bits: a hole in a block that is the
+ * upper's is a hole.
+ */
+#include <linux/cred.h>
+#include <linux/falloc.h>
+#include <linux/fiemap.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uaccess.h>
+#include <linux/xattr.h>
+
+#include "chain.h"
+#include "compat.h"
+#include "copyup.h"
+#include "file.h"
+#include "inode.h"
+#include "pagecache.h"
+#include "range.h"
+#include "source.h"
+#include "split.h"
+#include "xattr.h"
+
+/* SEEK_DATA or SEEK_HOLE within one run; its end when there is none. */
+static loff_t seek_run(struct file *file, const struct veneer_run *run,
+		       loff_t pos, int whence)
+{
+	struct file *real = veneer_real_file(file, run->where);
+	loff_t found;
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	found = vfs_llseek(real, pos, whence);
+	/* It ends before the mount's does: a hole follows. */
+	if (found == -ENXIO)
+		return whence == SEEK_HOLE ? pos : pos + run->len;
+	if (found < 0)
+		return found;
+	return min(found, pos + run->len);
+}
+
+static loff_t seek_runs(struct file *file, loff_t pos, int whence)
+{
+	struct inode *inode = file_inode(file);
+	const loff_t size = i_size_read(inode);
+
+	if (pos < 0 || pos >= size)
+		return -ENXIO;
+	while (pos < size) {
+		struct veneer_run run = veneer_source(inode, pos, size - pos);
+		loff_t found = seek_run(file, &run, pos, whence);
+
+		if (found < 0 || found < pos + run.len)
+			return found;
+		pos += run.len;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return whence == SEEK_HOLE ? size : -ENXIO;
+}
+
+loff_t veneer_llseek(struct file *file, loff_t offset, int whence)
+{
+	struct inode *inode = file_inode(file);
+	int err;
+
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return generic_file_llseek(file, offset, whence);
+
+	err = veneer_cache_write_back(inode, 0, LLONG_MAX, false);
+	if (err)
+		return err;
+	inode_lock(inode);
+	{
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		offset = seek_runs(file, offset, whence);
+	}
+	inode_unlock(inode);
+	return offset < 0 ? offset :
+			    vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
+}
+
+/* All blocks, and durably: afterwards the upper alone has the file. */
+static int make_whole(struct inode *inode)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct dentry *upper = veneer_upper(inode);
+	const struct path path = veneer_upper_path(m, upper);
+	size_t caps_size = 0;
+	void *caps;
+	int err;
+
+	if (veneer_is_whole(inode))
+		return 0;
+
+	CLASS(veneer_cred, cred)(m->cred);
+	/* Writing data takes file capabilities away; this must not. */
+	caps = veneer_getxattr_alloc(&path, XATTR_NAME_CAPS, &caps_size);
+	if (caps == ERR_PTR(-ENOMEM))
+		return -ENOMEM;
+	err = veneer_split_fill(inode, 0, i_size_read(inode));
+	if (!IS_ERR(caps)) {
+		if (!mnt_want_write(m->upper)) {
+			vfs_setxattr(veneer_upper_idmap(m), upper,
+				     XATTR_NAME_CAPS, caps, caps_size, 0);
+			mnt_drop_write(m->upper);
+		}
+		kvfree(caps);
+	}
+	return err ? : veneer_split_flush(inode, NULL);
+}
+
+/**
+ * veneer_make_whole - copy what of a file is still below
+ * @file: a regular file of a mount, open for writing
+ */
+int veneer_make_whole(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	int err = veneer_copy_up_data(file_dentry(file), MAX_LFS_FILESIZE);
+
+	if (err)
+		return err;
+	inode_lock(inode);
+	err = make_whole(inode);
+	inode_unlock(inode);
+	return err;
+}
+
+/* What has to be done for the split state before the upper's turn. */
+static int before_fallocate(struct inode *inode, int mode, loff_t offset,
+			    loff_t len)
+{
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		return make_whole(inode);
+	if (mode & FALLOC_FL_UNSHARE_RANGE)
+		return veneer_split_fill(inode, offset, len);
+	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
+		return veneer_split_begin(inode, offset, len);
+	return 0;
+}
+
+/* The whole blocks that were punched or zeroed are the upper's now. */
+static int after_fallocate(struct inode *inode, int mode, loff_t offset,
+			   loff_t len)
+{
+	ssize_t done;
+
+	if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
+		return 0;
+	done = veneer_split_end(inode, offset, len, len);
+	return min(done, 0);
+}
+
+/* Must it be done once more?  Only what can be done twice. */
+static bool again(struct inode *inode, int mode, loff_t from, int *err)
+{
+	if (!filemap_range_has_page(inode->i_mapping, from, LLONG_MAX))
+		return false;
+	*err = veneer_cache_drop(inode, from, LLONG_MAX);
+	return mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
+}
+
+static int fallocate_locked(struct file *file, struct file *real, int mode,
+			    loff_t offset, loff_t len)
+{
+	struct inode *inode = file_inode(file);
+	loff_t from;
+	int err;
+
+	veneer_copyattr(inode);
+	err = file_remove_privs(file);
+	if (err)
+		return err;
+	/* Pages up to the end: they may move, and the end, too. */
+	from = min(offset, i_size_read(inode));
+	err = veneer_cache_drop(inode, from, LLONG_MAX);
+	if (!err)
+		err = before_fallocate(inode, mode, offset, len);
+	do {
+		if (!err) {
+			CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+			err = vfs_fallocate(real, mode, offset, len);
+		}
+		if (!err)
+			err = after_fallocate(inode, mode, offset, len);
+		/* A mapping may have had an old page in the meantime. */
+	} while (!err && again(inode, mode, from, &err));
+	veneer_copyattr(inode);
+	if (!err && veneer_split_is_complete(inode))
+		err = veneer_split_flush(inode, NULL);
+	if (!err && (file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))
+		err = veneer_split_flush(inode, real);
+	return err;
+}
+
+long veneer_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
+{
+	struct inode *inode = file_inode(file);
+	struct file *real = veneer_real_file_to_write(file);
+	int err;
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	inode_lock(inode);
+	err = fallocate_locked(file, real, mode, offset, len);
+	inode_unlock(inode);
+	return err;
+}
+
+/* Copies what is in one run of the source. */
+static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
+			struct file *real_out, loff_t pos_out, size_t len)
+{
+	struct veneer_run run = veneer_source(file_inode(in), pos_in, len);
+	struct inode *inode = file_inode(out);
+	struct file *real_in = veneer_real_file(in, run.where);
+	ssize_t ret;
+
+	if (IS_ERR(real_in))
+		return PTR_ERR(real_in);
+	ret = veneer_split_begin(inode, pos_out, run.len);
+	if (ret)
+		return ret;
+	{
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		ret = vfs_copy_file_range(real_in, pos_in, real_out, pos_out,
+					  run.len, 0);
+	}
+	ret = veneer_split_end(inode, pos_out, run.len, ret);
+	veneer_copyattr(inode);
+	return ret;
+}
+
+static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
+			 struct file *real_out, loff_t pos_out, size_t len)
+{
+	ssize_t done = 0, ret;
+
+	ret = file_remove_privs(out);
+	if (ret)
+		return ret;
+	while (done < len) {
+		ret = copy_run(in, pos_in + done, out, real_out,
+			       pos_out + done, len - done);
+		if (ret <= 0)
+			break;
+		done += ret;
+		if (fatal_signal_pending(current))
+			break;
+	}
+	return done ? : ret;
+}
+
+/* Not possible between these two real files; another way may be. */
+static bool cannot_copy(ssize_t ret)
+{
+	return ret == -EXDEV || ret == -EOPNOTSUPP || ret == -EINVAL;
+}
+
+ssize_t veneer_copy_file_range(struct file *in, loff_t pos_in,
+			       struct file *out, loff_t pos_out, size_t len,
+			       unsigned int flags)
+{
+	struct inode *inode = file_inode(out);
+	struct file *real_out = veneer_real_file_to_write(out);
+	ssize_t ret;
+
+	if (IS_ERR(real_out))
+		return PTR_ERR(real_out);
+	ret = veneer_cache_write_back(file_inode(in), pos_in, len, false);
+	if (ret)
+		return ret;
+
+	inode_lock(inode);
+	veneer_copyattr(inode);
+	if (veneer_is_cached(inode) || inode->i_mapping->nrpages ||
+	    atomic_read(&veneer_inode(inode)->lent_maps))
+		ret = -EOPNOTSUPP;
+	else
+		ret = copy_runs(in, pos_in, out, real_out, pos_out, len);
+	inode_unlock(inode);
+	if (cannot_copy(ret))
+		return splice_copy_file_range(in, pos_in, out, pos_out, len);
+	if (ret > 0 && veneer_split_is_complete(inode))
+		veneer_split_flush(inode, NULL);
+	return ret;
+}
+
+/* Can all of it be shared with the upper's filesystem? */
+static int check_remap(struct file *in, loff_t pos, loff_t len,
+		       const struct file *real_out)
+{
+	while (len > 0) {
+		struct veneer_run run = veneer_source(file_inode(in), pos, len);
+		struct file *real = veneer_real_file(in, run.where);
+
+		if (IS_ERR(real))
+			return PTR_ERR(real);
+		if (file_inode(real)->i_sb != file_inode(real_out)->i_sb)
+			return -EXDEV;
+		if (!real->f_op->remap_file_range)
+			return -EOPNOTSUPP;
+		pos += run.len;
+		len -= run.len;
+	}
+	return 0;
+}
+
+static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
+			 struct file *real_out, loff_t pos_out, loff_t len,
+			 unsigned int flags)
+{
+	struct inode *inode = file_inode(out);
+	loff_t done = 0, ret;
+
+	/* From here to the end of the file. */
+	if (!len)
+		len = i_size_read(file_inode(in)) - pos_in;
+	if (len <= 0)
+		return len;
+	ret = check_remap(in, pos_in, len, real_out);
+	if (!ret)
+		ret = veneer_cache_drop(inode, min(pos_out, i_size_read(inode)),
+					LLONG_MAX);
+	while (!ret && done < len) {
+		struct veneer_run run = veneer_source(file_inode(in),
+						      pos_in + done,
+						      len - done);
+		struct file *real = veneer_real_file(in, run.where);
+
+		if (IS_ERR(real))
+			return PTR_ERR(real);
+		ret = veneer_split_begin(inode, pos_out + done, run.len);
+		if (ret)
+			break;
+		{
+			CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+			ret = vfs_clone_file_range(real, pos_in + done,
+						   real_out, pos_out + done,
+						   run.len, flags);
+		}
+		ret = veneer_split_end(inode, pos_out + done, run.len, ret);
+		if (ret <= 0)
+			break;
+		done += ret;
+		ret = 0;
+	}
+	return done ? : ret;
+}
+
+static loff_t dedupe(struct file *in, loff_t pos_in, struct file *out,
+		     loff_t pos_out, loff_t len, unsigned int flags)
+{
+	struct file *real_in = veneer_real_file(in, VENEER_FROM_UPPER);
+	struct file *real_out = veneer_real_file(out, VENEER_FROM_UPPER);
+
+	if (IS_ERR(real_in))
+		return PTR_ERR(real_in);
+	if (IS_ERR(real_out))
+		return PTR_ERR(real_out);
+
+	CLASS(veneer_cred, cred)(veneer_cred(file_inode(out)->i_sb));
+	return vfs_dedupe_file_range_one(real_in, pos_in, real_out, pos_out,
+					 len, flags);
+}
+
+loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
+			       struct file *out, loff_t pos_out, loff_t len,
+			       unsigned int flags)
+{
+	struct inode *inode = file_inode(out);
+	struct file *real_out;
+	loff_t ret;
+
+	if (flags & ~(REMAP_FILE_DEDUP | REMAP_FILE_ADVISORY))
+		return -EINVAL;
+	ret = veneer_cache_write_back(file_inode(in), 0, LLONG_MAX, false);
+	if (ret)
+		return ret;
+
+	if (flags & REMAP_FILE_DEDUP) {
+		/* To copy a file up so that it can share blocks: no gain. */
+		if (!veneer_is_whole(inode) ||
+		    !veneer_is_whole(file_inode(in)))
+			return -EPERM;
+		return dedupe(in, pos_in, out, pos_out, len, flags);
+	}
+
+	real_out = veneer_real_file_to_write(out);
+	if (IS_ERR(real_out))
+		return PTR_ERR(real_out);
+	inode_lock(inode);
+	veneer_copyattr(inode);
+	ret = file_remove_privs(out);
+	if (!ret) {
+		ret = clone_runs(in, pos_in, out, real_out, pos_out, len,
+				 flags);
+		veneer_copyattr(inode);
+		if (ret > 0)
+			veneer_cache_drop(inode, pos_out, ret);
+	}
+	inode_unlock(inode);
+	if (ret > 0 && veneer_split_is_complete(inode))
+		veneer_split_flush(inode, NULL);
+	return ret;
+}
+
+/*
+ * Brings extents that a real file has told into the shape that the mount's
+ * has: cut to the run, the last one only in the last run, below's shared.
+ */
+static int fix_extents(struct fiemap_extent_info *info, unsigned int first,
+		       u64 start, u64 end, bool below, bool last)
+{
+	for (unsigned int i = first; i < info->fi_extents_mapped; i++) {
+		struct fiemap_extent __user *user = info->fi_extents_start + i;
+		struct fiemap_extent e;
+		u64 cut;
+
+		if (copy_from_user(&e, user, sizeof(e)))
+			return -EFAULT;
+		if (e.fe_logical < start) {
+			cut = start - e.fe_logical;
+			e.fe_logical += cut;
+			e.fe_physical += cut;
+			e.fe_length -= cut;
+		}
+		if (e.fe_logical + e.fe_length > end)
+			e.fe_length = end - e.fe_logical;
+		if (!last)
+			e.fe_flags &= ~FIEMAP_EXTENT_LAST;
+		if (below)
+			e.fe_flags |= FIEMAP_EXTENT_SHARED;
+		if (copy_to_user(user, &e, sizeof(e)))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+static int fiemap_run(struct inode *inode, struct fiemap_extent_info *info,
+		      const struct veneer_run *run, u64 start, bool last)
+{
+	const unsigned int first = info->fi_extents_mapped;
+	struct inode *real;
+	struct path path;
+	int err;
+
+	if (run->where == VENEER_FROM_UPPER)
+		path = veneer_upper_path(veneer_mount(inode->i_sb),
+					 veneer_upper(inode));
+	else
+		veneer_chain_path(veneer_inode_chain(inode),
+				  run->where - VENEER_FROM_LINK(0), &path);
+	real = d_inode(path.dentry);
+	if (!real->i_op->fiemap)
+		return -EOPNOTSUPP;
+	err = real->i_op->fiemap(real, info, start, run->len);
+	if (err || !info->fi_extents_max)
+		return err;
+	return fix_extents(info, first, start, start + run->len,
+			   run->where != VENEER_FROM_UPPER, last);
+}
+
+int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
+		  u64 start, u64 len)
+{
+	const loff_t size = i_size_read(inode);
+	const u32 flags = info->fi_flags;
+	int err = veneer_data_ready(inode);
+	u64 end;
+
+	if (err < 0)
+		return err;
+	err = veneer_cache_write_back(inode, 0, LLONG_MAX, false);
+	if (err)
+		return err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	if (veneer_is_whole(inode)) {
+		struct inode *real = d_inode(veneer_upper(inode));
+
+		return real->i_op->fiemap ?
+		       real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
+	}
+
+	end = start + min_t(u64, len, MAX_LFS_FILESIZE - start);
+	end = min_t(u64, end, size);
+	while (start < end && !err) {
+		struct veneer_run run = veneer_source(inode, start,
+						      end - start);
+		const bool last = start + run.len >= size;
+
+		/* The real one may have taken flags off that it knows. */
+		info->fi_flags = flags;
+		err = fiemap_run(inode, info, &run, start, last);
+		start += run.len;
+		if (info->fi_extents_max &&
+		    info->fi_extents_mapped == info->fi_extents_max)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return err;
+}
