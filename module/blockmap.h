@@ -3,12 +3,13 @@
 #ifndef VENEER_BLOCKMAP_H
 #define VENEER_BLOCKMAP_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 #include <linux/xarray.h>
 
 /* What one allocation holds, and one piece of the file on disk. */
 #define VENEER_CHUNK_SHIFT	15
-#define VENEER_CHUNK_BITS	(1UL << VENEER_CHUNK_SHIFT)
+#define VENEER_CHUNK_BITS	BIT(VENEER_CHUNK_SHIFT)
 #define VENEER_CHUNK_BYTES	(VENEER_CHUNK_BITS / 8)
 
 /**

@@ -19,6 +19,7 @@
 #include "acl.h"
 #include "chain.h"
 #include "compat.h"
+#include "control.h"
 #include "copyup.h"
 #include "file.h"
 #include "inode.h"
@@ -423,4 +424,6 @@ const struct file_operations veneer_file_operations = {
 	.fadvise		= veneer_fadvise,
 	.copy_file_range	= veneer_copy_file_range,
 	.remap_file_range	= veneer_remap_file_range,
+	.unlocked_ioctl		= veneer_ioctl,
+	.compat_ioctl		= compat_ptr_ioctl,
 };

@@ -212,7 +212,7 @@ int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 	if (!dentry || !d_is_reg(dentry)) {
 		dput(dentry);
 		if (record->flags & VENEER_SPLIT_SAVED) {
-			veneer_err_ratelimited("%pd2: block map " VENEER_DIR_NAME "/" VENEER_MAP_DIR_NAME "/%s is missing; the file cannot be read\n",
+			veneer_err_ratelimited("%pd2: block map .veneer/map/%s is missing; the file cannot be read\n",
 					       user, name);
 			return -EIO;
 		}

@@ -45,10 +45,13 @@ struct veneer_stack_key {
  * @layers: the layers, top first: each a private clone of the mount it was
  *	found on, rooted at the layer, read-only, no atime
  * @fsid: of each layer: which of the stack's filesystems it is on
+ * @id: number of the stack, used once
+ * @mounts: how many mounts use it, for information only
+ * @pins: how many open descriptors keep it, likewise
  *
  * @cred to @keys are fixed before the superblock can be found by another mount,
- * the rest before another mount can use it.  All of it lives until the
- * superblock dies.
+ * the rest but the counts before another mount can use it.  All of it lives
+ * until the superblock dies.
  */
 struct veneer_stack {
 	const struct cred	*cred;
@@ -61,6 +64,9 @@ struct veneer_stack {
 	dev_t			*fs_dev;
 	struct vfsmount		**layers;
 	unsigned int		*fsid;
+	u64			id;
+	atomic_t		mounts;
+	atomic_t		pins;
 };
 
 static inline const struct veneer_stack *veneer_stack(const struct super_block *sb)
@@ -71,7 +77,13 @@ static inline const struct veneer_stack *veneer_stack(const struct super_block *
 struct super_block *veneer_stack_get(struct fs_context *fc,
 				     const struct path *layers, unsigned int nr,
 				     bool userxattr);
+struct super_block *veneer_stack_hold(struct super_block *sb);
 void veneer_stack_put(struct super_block *sb);
+bool veneer_stack_may_use(const struct super_block *sb, const struct cred *cred);
+void veneer_stack_count_mounts(struct super_block *sb, int n);
+void veneer_stack_count_pins(struct super_block *sb, int n);
+void veneer_stack_for_each(void (*fn)(struct super_block *sb, void *arg),
+			   void *arg);
 unsigned int veneer_stack_count(void);
 
 unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev);

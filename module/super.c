@@ -14,6 +14,7 @@
 #include "log.h"
 #include "mount.h"
 #include "namei.h"
+#include "stack_fd.h"
 #include "workdir.h"
 #include "xattr.h"
 
@@ -56,6 +57,8 @@ static void mount_free(struct veneer_mount *m)
 	dput(m->workdir);
 	if (m->upper)
 		kern_unmount(m->upper);
+	if (m->stack)
+		veneer_stack_count_mounts(m->stack, -1);
 	veneer_stack_put(m->stack);
 	put_cred(m->cred);
 	veneer_options_free(&m->options);
@@ -185,11 +188,16 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	m->tunables.block_shift = VENEER_MIN_BLOCK_SHIFT;
 	atomic64_set(&m->tunables.whole_limit, VENEER_DEFAULT_WHOLE_LIMIT);
 	veneer_set_tunables(m, options);
-	stack = veneer_stack_get(fc, options->layers, options->nr_layers,
-				 options->userxattr);
+	if (options->stack_file)
+		stack = veneer_stack_hold(veneer_stack_of_file(options->stack_file));
+	else
+		stack = veneer_stack_get(fc, options->layers,
+					 options->nr_layers,
+					 options->userxattr);
 	err = PTR_ERR_OR_ZERO(stack);
 	if (!err) {
 		m->stack = stack;
+		veneer_stack_count_mounts(stack, 1);
 		if (options->upper.dentry)
 			err = take_upper(fc, m, options);
 		else
@@ -288,7 +296,13 @@ static int check_shared(struct fs_context *fc, const struct super_block *sb,
 static int check_options(struct fs_context *fc)
 {
 	struct veneer_options *o = fc->fs_private;
+	int err;
 
+	if (o->stack_file) {
+		err = veneer_stack_file_layers(fc, o);
+		if (err)
+			return err;
+	}
 	if (!o->nr_layers) {
 		veneer_fc_err(fc, "lowerdir: no layer given; at least one is needed");
 		return -EINVAL;
@@ -306,7 +320,9 @@ static int check_options(struct fs_context *fc)
 		kfree(o->work_name);
 		o->work_name = NULL;
 	}
-	veneer_warn_live_layers(o);
+	err = veneer_flush_live_layers(fc, o);
+	if (err)
+		return err;
 	return o->upper_name ? veneer_workdir_check(fc, o) : 0;
 }
 
