@@ -157,6 +157,10 @@ int veneer_lowerfile(struct fs_context *fc, struct veneer_options *options,
 			veneer_fc_err(fc, "lowerfile: line %u of '%s' has a backslash before something else than a backslash or n",
 				      nr, name);
 			err = -EINVAL;
+		} else if (strlen(line) >= PATH_MAX) {
+			veneer_fc_err(fc, "lowerfile: line %u of '%s' is longer than a path can be",
+				      nr, name);
+			err = -ENAMETOOLONG;
 		} else {
 			err = add_line(fc, options, name, line);
 			if (err)
