@@ -155,7 +155,8 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 
 	if (!count)
 		return 0;
-	if (veneer_is_cached(inode))
+	/* O_DIRECT is about the disk, and has rules of its own. */
+	if (veneer_is_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
 		return filemap_read(iocb, iter, 0);
 	err = veneer_cache_write_back(inode, iocb->ki_pos, count,
 				      iocb->ki_flags & IOCB_NOWAIT);

@@ -49,6 +49,19 @@ static loff_t seek_run(struct file *file, const struct veneer_run *run,
 	return min(found, pos + run->len);
 }
 
+/*
+ * The page with the end of what is below has bytes from two places.  It counts
+ * as data, since no filesystem has a hole of less than a block.
+ */
+static bool is_mixed(const struct inode *inode, loff_t pos)
+{
+	const struct veneer_split *split = veneer_inode_split(inode);
+	const loff_t end = split ? veneer_below_size(split) : 0;
+
+	return offset_in_page(end) && pos >> PAGE_SHIFT == end >> PAGE_SHIFT &&
+	       !veneer_is_whole(inode);
+}
+
 static loff_t seek_runs(struct file *file, loff_t pos, int whence)
 {
 	struct inode *inode = file_inode(file);
@@ -60,6 +73,11 @@ static loff_t seek_runs(struct file *file, loff_t pos, int whence)
 		struct veneer_run run = veneer_source(inode, pos, size - pos);
 		loff_t found = seek_run(file, &run, pos, whence);
 
+		if (found >= 0 && whence == SEEK_HOLE &&
+		    is_mixed(inode, found)) {
+			pos = round_down(found, PAGE_SIZE) + PAGE_SIZE;
+			continue;
+		}
 		if (found < 0 || found < pos + run.len)
 			return found;
 		pos += run.len;
@@ -139,12 +157,30 @@ int veneer_make_whole(struct file *file)
 	return err;
 }
 
+/* What the upper would refuse, before the file is made whole for it. */
+static int check_shift(struct inode *inode, int mode, loff_t offset, loff_t len)
+{
+	const struct inode *upper = d_inode(veneer_upper(inode));
+	const loff_t size = i_size_read(inode);
+
+	if (!IS_ALIGNED(offset | len, i_blocksize(upper)))
+		return -EINVAL;
+	if (mode & FALLOC_FL_COLLAPSE_RANGE)
+		return offset + len >= size ? -EINVAL : 0;
+	if (len > inode->i_sb->s_maxbytes - size)
+		return -EFBIG;
+	return offset >= size ? -EINVAL : 0;
+}
+
 /* What has to be done for the split state before the upper's turn. */
 static int before_fallocate(struct inode *inode, int mode, loff_t offset,
 			    loff_t len)
 {
-	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
-		return make_whole(inode);
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) {
+		int err = check_shift(inode, mode, offset, len);
+
+		return err ? : make_whole(inode);
+	}
 	if (mode & FALLOC_FL_UNSHARE_RANGE)
 		return veneer_split_fill(inode, offset, len);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))

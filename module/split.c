@@ -492,13 +492,51 @@ static bool clone_blocks(struct inode *inode, struct veneer_split *split,
 	return ret == end - pos;
 }
 
-/* Fills blocks from below, up to FILL_CHUNK bytes of them. */
+/* Where does a hole that begins at @pos end?  @pos itself when there is none. */
+static loff_t hole_end(struct file *file, loff_t pos, loff_t end)
+{
+	loff_t data = vfs_llseek(file, pos, SEEK_DATA);
+
+	if (data == -ENXIO)
+		return end;
+	return data < 0 ? pos : min(data, end);
+}
+
+/*
+ * Whole blocks that are a hole below, and in the upper, too: they need only be
+ * marked.  How far do they reach from @pos?
+ */
+static loff_t common_hole(struct inode *inode, struct veneer_split *split,
+			  loff_t pos, loff_t end)
+{
+	struct file *inner, *from;
+	unsigned int link;
+	loff_t run;
+
+	link = veneer_chain_source(split->chain, pos, end - pos, &run);
+	from = veneer_chain_file(split->chain, link);
+	inner = veneer_inner_get(inode);
+	if (IS_ERR(inner))
+		return pos;
+	end = pos + run;
+	if (!IS_ERR(from))
+		end = hole_end(from, pos, end);
+	else
+		end = pos;
+	if (end > pos)
+		end = hole_end(inner, pos, end);
+	fput(inner);
+	return max_t(loff_t, pos, round_down(end,
+					     1LL << split->record.block_shift));
+}
+
+/* Fills blocks from below, up to FILL_CHUNK bytes of them; holes as holes. */
 static int fill_some(struct inode *inode, struct veneer_split *split,
 		     loff_t *pos, loff_t end)
 {
 	const u8 shift = split->record.block_shift;
 	u64 first, next;
-	loff_t from, to;
+	loff_t from, to, hole;
 	int err = 0;
 
 	end = min_t(loff_t, end, split->record.below_size);
@@ -511,7 +549,12 @@ static int fill_some(struct inode *inode, struct veneer_split *split,
 	}
 	from = (loff_t)first << shift;
 	to = min_t(loff_t, next << shift, split->record.below_size);
-	if (!clone_blocks(inode, split, from, to)) {
+	hole = common_hole(inode, split, from, to);
+	if (hole > from) {
+		to = hole;
+		err = veneer_blockmap_reserve(&split->map, first,
+					      (to - 1) >> shift);
+	} else if (!clone_blocks(inode, split, from, to)) {
 		to = min(to, from + max_t(loff_t, FILL_CHUNK, 1LL << shift));
 		err = veneer_blockmap_reserve(&split->map, first,
 					      (to - 1) >> shift);
