@@ -233,26 +233,28 @@ static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
 /* Says where the data is, instead of copying it. */
 static int record_below(struct copy_up *c, const struct path *to, loff_t size)
 {
-	struct veneer_record record;
+	const bool userxattr = c->m->options.userxattr;
+	struct veneer_record record = { .below_size = size };
 	struct veneer_split *split;
 	int err;
+
+	if (!c->data) {
+		record.path = veneer_below_path(c->inode);
+		if (IS_ERR(record.path))
+			return PTR_ERR(record.path);
+		err = veneer_record_set(to, userxattr, &record);
+		kfree(record.path);
+		return err;
+	}
 
 	split = veneer_split_new(c->inode, size);
 	if (IS_ERR(split))
 		return PTR_ERR(split);
-
-	record = split->record;
-	if (!c->data) {
-		record.flags = 0;
-		record.block_shift = 0;
-		record.uuid = uuid_null;
-	}
-	err = veneer_record_set(to, c->m->options.userxattr, &record);
-	if (!err && c->data) {
+	err = veneer_record_set(to, userxattr, &split->record);
+	if (err)
+		veneer_split_free(split);
+	else
 		c->split = split;
-		return 0;
-	}
-	veneer_split_free(split);
 	return err;
 }
 
@@ -508,6 +510,40 @@ out:
 	return err;
 }
 
+/* Of a file whose data is lost: it is about to be empty, so that is no loss. */
+static int mend(struct copy_up *c)
+{
+	struct dentry *upper = veneer_upper(c->inode);
+	const struct path path = veneer_upper_path(c->m, upper);
+	int err = mnt_want_write(c->m->upper);
+
+	if (err)
+		return err;
+	err = set_size(c->m, upper, 0);
+	if (!err)
+		err = veneer_record_remove(&path, c->m->options.userxattr);
+	mnt_drop_write(c->m->upper);
+	if (!err) {
+		now_whole(c);
+		veneer_copyattr(c->inode);
+	}
+	return err;
+}
+
+/* From a file in the upper that says where its data is to one to change. */
+static int change_data(struct copy_up *c)
+{
+	int err = PTR_ERR_OR_ZERO(veneer_inode_chain(c->inode));
+
+	if (!err && veneer_inode(c->inode)->has_map)
+		err = veneer_split_load(c->inode);
+	else if (!err)
+		err = copy_up_contents(c);
+	if (!c->keep && (err == -EIO || err == -EUCLEAN))
+		err = mend(c);
+	return err;
+}
+
 static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 		       const bool *cancel)
 {
@@ -528,13 +564,14 @@ static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 	if (!copied_up(inode, data)) {
 		CLASS(veneer_cred, cred)(c.m->cred);
 
-		if (!vi->upper)
+		/* Now, since it reads: not with write access to the upper. */
+		if (c.data && keep)
+			err = PTR_ERR_OR_ZERO(veneer_inode_chain(inode));
+		if (!err && !vi->upper)
 			err = copy_up_object(&c);
-		else if (vi->has_map)
-			err = veneer_split_load(inode);
-		/* Above, too long a path may have done both; or neither. */
+		/* Above, too long a path may have done both. */
 		if (!err && !copied_up(inode, data))
-			err = copy_up_contents(&c);
+			err = change_data(&c);
 		veneer_split_free(c.split);
 	}
 	mutex_unlock(&vi->lock);

@@ -49,6 +49,11 @@ static loff_t seek_run(struct file *file, const struct veneer_run *run,
 	return min(found, pos + run->len);
 }
 
+static bool ends_in_page(loff_t end, loff_t pos)
+{
+	return offset_in_page(end) && pos >> PAGE_SHIFT == end >> PAGE_SHIFT;
+}
+
 /*
  * The page with the end of what is below has bytes from two places.  It counts
  * as data, since no filesystem has a hole of less than a block.
@@ -56,10 +61,20 @@ static loff_t seek_run(struct file *file, const struct veneer_run *run,
 static bool is_mixed(const struct inode *inode, loff_t pos)
 {
 	const struct veneer_split *split = veneer_inode_split(inode);
-	const loff_t end = split ? veneer_below_size(split) : 0;
+	const struct veneer_chain *chain;
 
-	return offset_in_page(end) && pos >> PAGE_SHIFT == end >> PAGE_SHIFT &&
-	       !veneer_is_whole(inode);
+	if (veneer_is_whole(inode))
+		return false;
+	if (split && ends_in_page(veneer_below_size(split), pos))
+		return true;
+	chain = veneer_inode_chain(inode);
+	if (IS_ERR(chain))
+		return false;
+	for (unsigned int i = 0; i < chain->nr - 1; i++) {
+		if (ends_in_page(chain->link[i].below_size, pos))
+			return true;
+	}
+	return false;
 }
 
 static loff_t seek_runs(struct file *file, loff_t pos, int whence)
@@ -357,6 +372,65 @@ static int check_remap(struct file *in, loff_t pos, loff_t len,
 	return 0;
 }
 
+/* A block that has bytes from two places is copied. */
+static loff_t copy_block(struct file *in, loff_t pos_in, struct inode *inode,
+			 loff_t pos_out, size_t len)
+{
+	struct file *inner = veneer_inner_get(inode);
+	loff_t pos = pos_out;
+	ssize_t ret = -ENOMEM;
+	void *buf;
+
+	if (IS_ERR(inner))
+		return PTR_ERR(inner);
+	buf = kvmalloc(len, GFP_KERNEL);
+	if (buf)
+		ret = veneer_read_bytes(file_inode(in), buf, len, pos_in);
+	if (ret > 0) {
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		ret = kernel_write(inner, buf, ret, &pos);
+	}
+	kvfree(buf);
+	fput(inner);
+	return ret;
+}
+
+/* Shares what can be of one run, of whose blocks all but the last are whole. */
+static loff_t clone_run(struct file *in, loff_t pos_in, struct file *out,
+			struct file *real_out, loff_t pos_out, loff_t len,
+			unsigned int flags)
+{
+	struct veneer_run run = veneer_source(file_inode(in), pos_in, len);
+	struct file *real = veneer_real_file(in, run.where);
+	struct inode *inode = file_inode(out);
+	const loff_t block = inode->i_sb->s_blocksize;
+	loff_t ret, part = run.len;
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	if ((part & (block - 1)) &&
+	    (part < len || pos_in + part != i_size_read(file_inode(real))))
+		part = round_down(part, block);
+	if (!part)
+		run.len = min(len, block);
+	else
+		run.len = part;
+
+	ret = veneer_split_begin(inode, pos_out, run.len);
+	if (ret)
+		return ret;
+	if (part) {
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		ret = vfs_clone_file_range(real, pos_in, real_out, pos_out,
+					   part, flags);
+	} else {
+		ret = copy_block(in, pos_in, inode, pos_out, run.len);
+	}
+	return veneer_split_end(inode, pos_out, run.len, ret);
+}
+
 static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
 			 struct file *real_out, loff_t pos_out, loff_t len,
 			 unsigned int flags)
@@ -364,34 +438,13 @@ static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
 	struct inode *inode = file_inode(out);
 	loff_t done = 0, ret;
 
-	/* From here to the end of the file. */
-	if (!len)
-		len = i_size_read(file_inode(in)) - pos_in;
-	if (len <= 0)
-		return len;
 	ret = check_remap(in, pos_in, len, real_out);
 	if (!ret)
 		ret = veneer_cache_drop(inode, min(pos_out, i_size_read(inode)),
 					LLONG_MAX);
 	while (!ret && done < len) {
-		struct veneer_run run = veneer_source(file_inode(in),
-						      pos_in + done,
-						      len - done);
-		struct file *real = veneer_real_file(in, run.where);
-
-		if (IS_ERR(real))
-			return PTR_ERR(real);
-		ret = veneer_split_begin(inode, pos_out + done, run.len);
-		if (ret)
-			break;
-		{
-			CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
-			ret = vfs_clone_file_range(real, pos_in + done,
-						   real_out, pos_out + done,
-						   run.len, flags);
-		}
-		ret = veneer_split_end(inode, pos_out + done, run.len, ret);
+		ret = clone_run(in, pos_in + done, out, real_out,
+				pos_out + done, len - done, flags);
 		if (ret <= 0)
 			break;
 		done += ret;
@@ -443,8 +496,11 @@ loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 		return PTR_ERR(real_out);
 	inode_lock(inode);
 	veneer_copyattr(inode);
-	ret = file_remove_privs(out);
-	if (!ret) {
+	ret = generic_remap_file_range_prep(in, pos_in, out, pos_out, &len,
+					    flags);
+	if (!ret && len)
+		ret = file_remove_privs(out);
+	if (!ret && len) {
 		ret = clone_runs(in, pos_in, out, real_out, pos_out, len,
 				 flags);
 		veneer_copyattr(inode);

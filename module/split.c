@@ -55,9 +55,31 @@ void veneer_split_free(struct veneer_split *split)
 }
 
 /**
+ * veneer_below_path - the path of the file below, for a record
+ * @inode: a file of a mount
+ *
+ * Return: the path from the root of the stack, for kfree(); or an ERR_PTR().
+ */
+char *veneer_below_path(const struct inode *inode)
+{
+	char *buf, *path;
+
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return ERR_PTR(-ENOMEM);
+	path = dentry_path_raw(veneer_inode(inode)->below, buf, PATH_MAX);
+	if (!IS_ERR(path))
+		path = kstrdup(path, GFP_KERNEL) ? : ERR_PTR(-ENOMEM);
+	kfree(buf);
+	return path;
+}
+
+/**
  * veneer_split_new - the split state of a file that has no block yet
  * @inode: the file, which is below
  * @below_size: how much of it is to show
+ *
+ * What is below has been found before, by veneer_inode_chain().
  *
  * Return: the state, for veneer_split_attach() or veneer_split_free(); or an
  * ERR_PTR().
@@ -68,7 +90,6 @@ struct veneer_split *veneer_split_new(const struct inode *inode,
 	const struct veneer_mount *m = veneer_mount(inode->i_sb);
 	const u8 shift = veneer_block_shift(m);
 	struct veneer_split *split;
-	char *buf, *path;
 	int err;
 
 	split = split_alloc();
@@ -81,27 +102,19 @@ struct veneer_split *veneer_split_new(const struct inode *inode,
 	split->record.block_shift = shift;
 	generate_random_uuid(split->record.uuid.b);
 
-	err = -ENOMEM;
-	buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!buf)
-		goto fail;
-	path = dentry_path_raw(veneer_inode(inode)->below, buf, PATH_MAX);
-	err = PTR_ERR_OR_ZERO(path);
-	if (!err) {
-		split->record.path = kstrdup(path, GFP_KERNEL);
-		err = split->record.path ? 0 : -ENOMEM;
+	split->record.path = veneer_below_path(inode);
+	err = PTR_ERR_OR_ZERO(split->record.path);
+	if (err) {
+		split->record.path = NULL;
+	} else {
+		split->chain = veneer_stack_chain(veneer_inode(inode)->below);
+		err = PTR_ERR_OR_ZERO(split->chain);
 	}
-	kfree(buf);
-	if (err)
-		goto fail;
-
-	split->chain = veneer_stack_chain(veneer_inode(inode)->below);
-	err = PTR_ERR_OR_ZERO(split->chain);
-	if (!err)
-		return split;
-fail:
-	veneer_split_free(split);
-	return ERR_PTR(err);
+	if (err) {
+		veneer_split_free(split);
+		return ERR_PTR(err);
+	}
+	return split;
 }
 
 /* One class for each depth: the upper may be on a mount of ours. */

@@ -39,6 +39,7 @@ static inline loff_t veneer_below_size(const struct veneer_split *split)
 	return READ_ONCE(split->record.below_size);
 }
 
+char *veneer_below_path(const struct inode *inode);
 struct veneer_split *veneer_split_new(const struct inode *inode,
 				      loff_t below_size);
 int veneer_split_load(struct inode *inode);

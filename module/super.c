@@ -228,12 +228,16 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_iflags |= SB_I_EVM_HMAC_UNSUPPORTED;
 	sb->s_time_gran = 1;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_blocksize = PAGE_SIZE;
+	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_stack_depth = m->stack->s_stack_depth;
 
 	if (m->upper) {
 		const struct super_block *upper_sb = m->upper->mnt_sb;
 
 		sb->s_maxbytes = upper_sb->s_maxbytes;
+		sb->s_blocksize = upper_sb->s_blocksize;
+		sb->s_blocksize_bits = upper_sb->s_blocksize_bits;
 		sb->s_time_gran = upper_sb->s_time_gran;
 		sb->s_time_min = upper_sb->s_time_min;
 		sb->s_time_max = upper_sb->s_time_max;
