@@ -125,6 +125,20 @@ int store_access(struct store *store, enum store_access access, struct fault *fa
 	return recover(store, access, fault);
 }
 
+bool store_exists(void)
+{
+	struct fault ignored = { 0 };
+	const struct config *config = config_get(&ignored);
+	AUTO_FREE char *lock_file = NULL;
+
+	fault_clear(&ignored);
+	if (!config || asprintf(&lock_file, "%s/lock", config->root) < 0) {
+		lock_file = NULL;
+		return false;
+	}
+	return !access(lock_file, F_OK);
+}
+
 int store_open(struct store *store, enum store_access access, struct fault *fault)
 {
 	const struct config *config = config_get(fault);

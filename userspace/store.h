@@ -49,6 +49,9 @@ struct store {
 #define STORE_INIT { .root = -1, .lock = -1, .staging = -1, .kinds = { -1, -1, -1, -1, -1 } }
 #define AUTO_STORE CLEANUP(store_close) struct store
 
+/* Whether there is one, where it is configured to be. Without: do not make one. */
+bool store_exists(void);
+
 int store_open(struct store *store, enum store_access access, struct fault *fault);
 
 /* Changes what the lock is held for. To more: what was looked up is stale. */
