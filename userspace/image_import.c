@@ -101,6 +101,9 @@ static int stage_missing(struct staging *staging, const struct plan *plan,
 		if (is_there(store->kinds[STORE_LAYER], layer->id) ||
 		    is_there(staging->fd, layer->id))
 			continue;
+		if (!how->blobs)
+			return fault_set(fault, EXIT_USED,
+					 "a layer below was removed meanwhile; nothing was stored");
 		if (stage_layer(staging, layer, i ? plan->layers[i - 1].id : "", how, fault) < 0)
 			return fault_wrap(fault, "layer %zu of %zu (%.19s)", i + 1,
 					  plan->layer_count, layer->diff_id);

@@ -416,22 +416,15 @@ int plans_read(struct plans *plans, const struct blobs *blobs,
 			 choice->architecture);
 }
 
-int plans_single(struct plans *plans, const char *diff_id,
-		 const struct plan_choice *choice, struct fault *fault)
+int plans_from_config(struct plans *plans, const json_t *config, struct fault *fault)
 {
 	struct plan *plan = add_plan(plans, fault);
-	char now[TIME_SIZE], digest[DIGEST_TEXT_SIZE];
+	char digest[DIGEST_TEXT_SIZE];
 
 	if (!plan)
 		return -1;
-	store_now(now);
-	plan->parsed = json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}, s:[{s:s, s:s}]}",
-				 "created", now, "architecture", choice->architecture,
-				 "os", choice->os, "config", "rootfs", "type", "layers",
-				 "diff_ids", diff_id, "history", "created", now,
-				 "created_by", "veneer image import");
-	plan->config = plan->parsed ? json_dumps(plan->parsed, JSON_COMPACT |
-						 JSON_PRESERVE_ORDER) : NULL;
+	plan->parsed = json_deep_copy(config);
+	plan->config = plan->parsed ? json_dumps(config, JSON_COMPACT | JSON_PRESERVE_ORDER) : NULL;
 	if (!plan->config)
 		return fault_no_memory(fault);
 	plan->config_length = strlen(plan->config);
@@ -439,4 +432,19 @@ int plans_single(struct plans *plans, const char *diff_id,
 		return -1;
 	snprintf(plan->id, sizeof(plan->id), "%s", digest + 7);
 	return check_config(plan, fault);
+}
+
+int plans_single(struct plans *plans, const char *diff_id,
+		 const struct plan_choice *choice, struct fault *fault)
+{
+	AUTO_JSON *config = NULL;
+	char now[TIME_SIZE];
+
+	store_now(now);
+	config = json_pack("{s:s, s:s, s:s, s:{}, s:{s:s, s:[s]}, s:[{s:s, s:s}]}",
+			   "created", now, "architecture", choice->architecture,
+			   "os", choice->os, "config", "rootfs", "type", "layers",
+			   "diff_ids", diff_id, "history", "created", now,
+			   "created_by", "veneer image import");
+	return config ? plans_from_config(plans, config, fault) : fault_no_memory(fault);
 }

@@ -45,6 +45,9 @@ int plans_read(struct plans *plans, const struct blobs *blobs,
 int plans_single(struct plans *plans, const char *diff_id,
 		 const struct plan_choice *choice, struct fault *fault);
 
+/* The plan of an image all of whose layers are there or staged. */
+int plans_from_config(struct plans *plans, const json_t *config, struct fault *fault);
+
 void plans_free(struct plans *plans);	/* for CLEANUP(), too */
 
 /* The id of the layer @diff_id over the layer @parent ("": over none). */

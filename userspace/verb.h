@@ -18,10 +18,12 @@ struct verb {
 
 /* In veneer.c, in the order in which --help lists them. */
 extern const struct verb verb_image_import, verb_image_ls, verb_image_inspect,
-	verb_image_history, verb_image_tag, verb_image_rm;
-extern const struct verb verb_create, verb_ls, verb_inspect, verb_rename, verb_rm, verb_run;
+	verb_image_history, verb_image_tag, verb_image_rm, verb_image_export;
+extern const struct verb verb_create, verb_ls, verb_inspect, verb_rename, verb_rm, verb_run,
+	verb_diff, verb_commit, verb_export;
 extern const struct verb verb_volume_create, verb_volume_ls, verb_volume_inspect,
-	verb_volume_rm, verb_volume_prune;
+	verb_volume_rm, verb_volume_prune, verb_volume_backup, verb_volume_restore,
+	verb_volume_clone;
 extern const struct verb verb_layer_import;
 extern const struct verb verb_mount;
 extern const struct verb verb_umount;

@@ -68,6 +68,18 @@ static json_t *new_facts(const struct volume_spec *spec, const char *name)
 	return facts;
 }
 
+static int fill(int object, const struct volume_spec *spec, struct fault *fault)
+{
+	AUTO_FD data = openat(object, "data", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (data < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "its data");
+	if (spec->fill(data, spec->context, fault) < 0)
+		return -1;
+	return syncfs(data) < 0 ?
+		fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it to the disk") : 0;
+}
+
 int volume_create(struct staging *staging, const struct volume_spec *spec, char **name,
 		  struct fault *fault)
 {
@@ -94,6 +106,7 @@ int volume_create(struct staging *staging, const struct volume_spec *spec, char 
 	    (object = openat(staging->fd, id, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot make a volume");
 	if (volume_backend(json_text(facts, "backend"))->make(object, facts, fault) < 0 ||
+	    (spec->fill && fill(object, spec, fault) < 0) ||
 	    jsonfile_write(object, FACTS, facts, fault) < 0 ||
 	    store_publish(staging, id, STORE_VOLUME, chosen, fault) < 0)
 		return fault_wrap(fault, "volume \"%s\"", chosen);

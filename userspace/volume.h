@@ -34,6 +34,9 @@ struct volume_spec {
 	const char *backend;		/* NULL: "directory" */
 	uint64_t size;			/* the limit; 0: none */
 	const json_t *options;		/* for a plug-in; NULL */
+	/* Puts data into it before it appears; NULL. For "directory" only. */
+	int (*fill)(int data, void *context, struct fault *fault);
+	void *context;
 };
 
 /* Needs STORE_CHANGE. @name, which has to be freed, is what it is called. */

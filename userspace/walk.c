@@ -4,17 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <search.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "interrupt.h"
 #include "name.h"
-#include "tree.h"
 
 struct names {
 	char **names;
-	size_t count;
+	size_t count, room;
 };
 
 static void free_names(struct names *names)
@@ -29,8 +30,11 @@ static int add_name(struct names *names, char *name, struct fault *fault)
 {
 	char **grown = names->names;
 
-	if (name && !(names->count & (names->count - 1)))
-		grown = reallocarray(grown, names->count ? 2 * names->count : 1, sizeof(*grown));
+	if (name && names->count == names->room) {
+		grown = reallocarray(grown, 2 * names->room + 16, sizeof(*grown));
+		if (grown)
+			names->room = 2 * names->room + 16;
+	}
 	if (!grown || !name) {
 		free(name);
 		return fault_no_memory(fault);
@@ -66,66 +70,70 @@ static int read_names(int directory, struct names *names, struct fault *fault)
 	return 0;
 }
 
-static int visit_node(int node, const char *path, visit_fn *each, void *context,
-		      struct names *queue, struct fault *fault)
+static int open_node(int root, const char *path)
 {
+	struct open_how how = {
+		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
+	};
+
+	return syscall(SYS_openat2, root, *path ? path : ".", &how, sizeof(how));
+}
+
+/* What is in a directory comes next: on top of what waits. */
+static int push_children(int node, const char *path, struct names *waiting,
+			 struct fault *fault)
+{
+	CLEANUP(free_names) struct names names = { 0 };
+
+	if (read_names(node, &names, fault) < 0)
+		return -1;
+	for (size_t i = names.count; i-- > 0;) {
+		char *child;
+
+		if (asprintf(&child, "%s%s%s", path, *path ? "/" : "", names.names[i]) < 0)
+			child = NULL;
+		if (add_name(waiting, child, fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int visit_path(int root, const char *path, visit_fn *each, void *context,
+		      struct names *waiting, struct fault *fault)
+{
+	AUTO_FD node = open_node(root, path);
 	struct visit visit = { .path = path, .node = node };
 	int result;
 
 	if (interrupted(fault))
 		return -1;
-	if (fstatat(node, "", &visit.status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot look at it");
+	/* It was removed meanwhile, in a tree that is in use. */
+	if (node < 0 && errno == ENOENT && *path)
+		return 0;
+	if (node < 0 || fstatat(node, "", &visit.status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it");
 	result = each(context, &visit, fault);
 	if (result || !S_ISDIR(visit.status.st_mode))
 		return result < 0 ? -1 : 0;
-	return add_name(queue, strdup(path), fault);
-}
-
-static int walk_directory(int root, const char *path, visit_fn *each, void *context,
-			  struct names *queue, struct fault *fault)
-{
-	CLEANUP(free_names) struct names names = { 0 };
-	AUTO_FD directory = tree_open_directory(root, path);
-
-	if (directory < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it");
-	if (read_names(directory, &names, fault) < 0)
-		return -1;
-	for (size_t i = 0; i < names.count; i++) {
-		AUTO_FREE char *child = NULL;
-		AUTO_FD node = openat(directory, names.names[i], O_PATH | O_NOFOLLOW | O_CLOEXEC);
-
-		/* It was removed meanwhile, in a tree that is in use. */
-		if (node < 0 && errno == ENOENT)
-			continue;
-		if (asprintf(&child, "%s%s%s", path, *path ? "/" : "", names.names[i]) < 0) {
-			child = NULL;
-			return fault_no_memory(fault);
-		}
-		if (node < 0 || visit_node(node, child, each, context, queue, fault) < 0) {
-			AUTO_FREE char *quoted = name_quote(child);
-
-			if (!fault->text)
-				fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it");
-			return fault_wrap(fault, "%s", quoted ? quoted : child);
-		}
-	}
-	return 0;
+	return push_children(node, path, waiting, fault);
 }
 
 int walk(int root, visit_fn *each, void *context, struct fault *fault)
 {
-	CLEANUP(free_names) struct names queue = { 0 };
-	AUTO_FD node = tree_open_directory(root, "");
+	CLEANUP(free_names) struct names waiting = { 0 };
 
-	if (node < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open the tree");
-	if (visit_node(node, "", each, context, &queue, fault) < 0)
+	/* Not recursive: a tree can be deeper than there are descriptors. */
+	if (add_name(&waiting, strdup(""), fault) < 0)
 		return -1;
-	for (size_t i = 0; i < queue.count; i++) {
-		if (walk_directory(root, queue.names[i], each, context, &queue, fault) < 0)
-			return -1;
+	while (waiting.count) {
+		AUTO_FREE char *path = waiting.names[--waiting.count];
+		AUTO_FREE char *quoted = NULL;
+
+		if (!visit_path(root, path, each, context, &waiting, fault))
+			continue;
+		quoted = name_quote(path);
+		return fault_wrap(fault, "%s", quoted ? quoted : path);
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A visit to everything in a tree: the root first ("" is its path), directories
- * before what is in them, names of a directory in the order of their bytes.
+ * A visit to everything in a tree: the root first ("" is its path), then each
+ * directory with all that is in it, names in the order of their bytes.
  * Neither a symbolic link nor a mount leads out of it.
  */
 #ifndef VENEER_WALK_H
