@@ -37,6 +37,9 @@ static const struct verb *const verbs[] = {
 	&verb_volume_rm,
 	&verb_volume_prune,
 	&verb_layer_import,
+	&verb_df,
+	&verb_stat,
+	&verb_map,
 	&verb_check,
 	&verb_prune,
 };

@@ -28,7 +28,7 @@ extern const struct verb verb_layer_import;
 extern const struct verb verb_mount;
 extern const struct verb verb_umount;
 extern const struct verb verb_volume_attach;
-extern const struct verb verb_check, verb_prune;
+extern const struct verb verb_df, verb_stat, verb_map, verb_check, verb_prune;
 
 /* As getopt_long(), but complaints go to @fault and the return value is '?'. */
 int verb_option(int argc, char **argv, const char *letters,
