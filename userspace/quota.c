@@ -12,7 +12,10 @@
 
 static int control(int fd, int command, uint32_t project, void *argument)
 {
-	return syscall(SYS_quotactl_fd, fd, QCMD(command, PRJQUOTA), project, argument);
+	/* As QCMD() does, but on numbers that may be shifted so far. */
+	unsigned both = (unsigned)command << SUBCMDSHIFT | (PRJQUOTA & SUBCMDMASK);
+
+	return syscall(SYS_quotactl_fd, fd, both, project, argument);
 }
 
 static int join_project(int object, const char *name, uint32_t project, struct fault *fault)
