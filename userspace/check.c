@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "container.h"
 #include "digest.h"
 #include "index.h"
 #include "plan.h"
+#include "splitcheck.h"
 
 static int find(struct check *check, const char *what, const char *object,
 		const char *detail, bool repaired, struct fault *fault)
@@ -138,6 +140,44 @@ static int check_object(struct store *store, struct staging *staging, struct che
 	return find(check, problem, object, facts ? "" : text, repair, fault);
 }
 
+struct split {
+	struct check *check;
+	const char *object;
+};
+
+static int tell_split(void *context, const char *path, const char *problem,
+		      struct fault *fault)
+{
+	struct split *split = context;
+
+	/* JSON is UTF-8, names are bytes. */
+	if (!find(split->check, problem, split->object, path, false, fault))
+		return 0;
+	fault_clear(fault);
+	return find(split->check, problem, split->object, "a name that is not UTF-8", false, fault);
+}
+
+/* The block maps of a layer, or of a container that is not mounted. */
+static int check_maps(struct store *store, struct check *check, enum store_kind kind,
+		      const char *id, struct fault *fault)
+{
+	AUTO_FREE char *path = store_path(store, kind, id, kind == STORE_LAYER ? "tree" : "upper");
+	AUTO_FD tree = path ? open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	struct split split = { check, path + strlen(store->path) + 1 };
+	unsigned long files = 0;
+
+	/* What is missing has been told of. */
+	if (tree < 0)
+		return 0;
+	if (kind == STORE_CONTAINER) {
+		int mounted = container_mounted(store, id, fault);
+
+		if (mounted)
+			return mounted < 0 ? -1 : 0;
+	}
+	return splitcheck(tree, tell_split, &split, &files, fault);
+}
+
 static int check_kind(struct store *store, struct staging *staging, struct check *check,
 		      enum store_kind kind, struct fault *fault)
 {
@@ -150,8 +190,12 @@ static int check_kind(struct store *store, struct staging *staging, struct check
 				   store_kind_directory(kind));
 	fd = -1;
 	while (errno = 0, (entry = readdir(stream))) {
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    check_object(store, staging, check, kind, entry->d_name, fault) < 0)
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		if (check_object(store, staging, check, kind, entry->d_name, fault) < 0)
+			return -1;
+		if ((kind == STORE_LAYER || kind == STORE_CONTAINER) &&
+		    check_maps(store, check, kind, entry->d_name, fault) < 0)
 			return -1;
 	}
 	return errno ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s\"",

@@ -67,16 +67,16 @@ static int open_places(struct store *store, struct fault *fault)
 		return fault_advise(fault, "run it as root, or name another place with --root");
 	}
 	store->lock = openat(store->root, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	store->staging = open_directory(store->root, "staging", 0700);
-	for (int kind = 0; kind < STORE_KINDS; kind++) {
+	if (store->lock >= 0)
+		store->staging = open_directory(store->root, "staging", 0700);
+	for (int kind = 0; store->staging >= 0 && kind < STORE_KINDS; kind++) {
 		store->kinds[kind] = open_directory(store->root, kinds[kind].directory, 0711);
 		if (store->kinds[kind] < 0)
 			break;
 	}
-	if (store->lock < 0 || store->staging < 0 || store->kinds[STORE_KINDS - 1] < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open the store \"%s\"",
-				   store->path);
-	return 0;
+	if (store->kinds[STORE_KINDS - 1] >= 0)
+		return 0;
+	return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open the store \"%s\"", store->path);
 }
 
 static int lock(int fd, int how)
