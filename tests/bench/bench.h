@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,5 +39,6 @@ const char *image_root(const char *name);
 
 void bench_walk(void);
 void bench_io(void);
+void bench_split(void);
 
 #endif

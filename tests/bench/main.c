@@ -89,22 +89,29 @@ void unmount_image(const char *name)
 
 int main(int argc, char **argv)
 {
-	int opt, walk = 1, io = 1;
+	static const struct {
+		char option;
+		void (*run)(void);
+		const char *what;
+	} part[] = {
+		{ 'w', bench_walk, "mounts and walks" },
+		{ 'i', bench_io, "reads, writes, maps" },
+		{ 's', bench_split, "first writes, files that are changed in part" },
+	};
+	const size_t parts = sizeof(part) / sizeof(*part);
+	unsigned int chosen = 0;
+	int opt;
 
-	while ((opt = getopt(argc, argv, "r:wi")) != -1) {
-		switch (opt) {
-		case 'r':
+	while ((opt = getopt(argc, argv, "r:wis")) != -1) {
+		if (opt == 'r')
 			rounds = atoi(optarg);
-			break;
-		case 'w':
-			io = 0;
-			break;
-		case 'i':
-			walk = 0;
-			break;
-		default:
-			fprintf(stderr, "usage: bench [-r ROUNDS] [-w | -i]\n"
-				"  -w  only mounts and walks\n  -i  only reads, writes, maps\n");
+		for (size_t i = 0; i < parts; i++)
+			if (opt == part[i].option)
+				chosen |= 1u << i;
+		if (opt == '?') {
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-w] [-i] [-s]\n");
+			for (size_t i = 0; i < parts; i++)
+				fprintf(stderr, "  -%c  only %s\n", part[i].option, part[i].what);
 			return 2;
 		}
 	}
@@ -113,9 +120,8 @@ int main(int argc, char **argv)
 	snprintf(work_dir, sizeof(work_dir), "%s/bench.%d", world_dir(), getpid());
 	make_dir(work_dir);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (walk)
-		bench_walk();
-	if (io)
-		bench_io();
+	for (size_t i = 0; i < parts; i++)
+		if (!chosen || chosen & 1u << i)
+			part[i].run();
 	return remove_tree(work_dir) ? 1 : 0;
 }

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The operations on mappings. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -16,7 +19,7 @@ bool op_stale_maps;
 
 static sigjmp_buf faulted;
 
-static void on_fault(int sig)
+static void on_fault(int sig __attribute__((unused)))
 {
 	siglongjmp(faulted, 1);
 }
