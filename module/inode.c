@@ -455,21 +455,28 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
  * Changes the size of a file whose bytes may be in two places, and in the
  * page cache of its mappings.
  */
-static int set_size(struct inode *inode, struct iattr *attr)
+static int set_size(struct dentry *dentry, struct iattr *attr)
 {
+	struct inode *inode = d_inode(dentry);
 	const loff_t size = attr->ia_size;
 	int err;
 
-	err = veneer_split_cut_begin(inode, size);
-	if (!err) {
+	/* The copy-up may be of the new size already: pages go before it. */
+	err = veneer_cache_resize(inode, size);
+	if (!err)
+		err = veneer_copy_up_data(dentry, size);
+	/* Or of the old one: and then it has brought that back. */
+	if (!err)
 		err = veneer_cache_resize(inode, size);
-		if (!err)
-			err = setattr_upper(inode, attr);
-		if (err)
-			veneer_copyattr(inode);
+	if (!err)
+		err = veneer_split_cut_begin(inode, size);
+	if (!err) {
+		err = setattr_upper(inode, attr);
 		err = veneer_split_cut_end(inode, size, err);
 	}
-	if (!err && veneer_split_is_complete(inode))
+	if (err)
+		veneer_copyattr(inode);
+	else if (veneer_split_is_complete(inode))
 		err = veneer_split_flush(inode, NULL);
 	return err;
 }
@@ -489,8 +496,7 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		 */
 		if (attr->ia_size != i_size_read(d_inode(dentry)))
 			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
-		err = veneer_copy_up_data(dentry, attr->ia_size);
-		return err ? : set_size(d_inode(dentry), attr);
+		return set_size(dentry, attr);
 	}
 	err = veneer_copy_up(dentry);
 	return err ? : setattr_upper(d_inode(dentry), attr);

@@ -494,6 +494,8 @@ loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 	real_out = veneer_real_file_to_write(out);
 	if (IS_ERR(real_out))
 		return PTR_ERR(real_out);
+	if (!real_out->f_op->remap_file_range)
+		return -EOPNOTSUPP;
 	inode_lock(inode);
 	veneer_copyattr(inode);
 	ret = generic_remap_file_range_prep(in, pos_in, out, pos_out, &len,
