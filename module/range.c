@@ -125,33 +125,67 @@ loff_t veneer_llseek(struct file *file, loff_t offset, int whence)
 			    vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
 }
 
+/* What a copy takes away or moves, and an ordinary write would have to. */
+struct kept {
+	void			*caps;
+	size_t			caps_size;
+	struct timespec64	mtime;
+};
+
+static int keep(const struct path *path, struct kept *kept)
+{
+	kept->mtime = inode_get_mtime(d_inode(path->dentry));
+	kept->caps_size = 0;
+	kept->caps = veneer_getxattr_alloc(path, XATTR_NAME_CAPS,
+					   &kept->caps_size);
+	return kept->caps == ERR_PTR(-ENOMEM) ? -ENOMEM : 0;
+}
+
+static void give_back(struct veneer_mount *m, struct dentry *upper,
+		      struct kept *kept)
+{
+	struct timespec64 mtime = inode_get_mtime(d_inode(upper));
+	struct iattr attr = {
+		.ia_valid = ATTR_MTIME | ATTR_MTIME_SET,
+		.ia_mtime = kept->mtime,
+	};
+
+	if (!mnt_want_write(m->upper)) {
+		if (!IS_ERR(kept->caps))
+			vfs_setxattr(veneer_upper_idmap(m), upper,
+				     XATTR_NAME_CAPS, kept->caps,
+				     kept->caps_size, 0);
+		/* tmpfs moves it, whatever the file says. */
+		if (!timespec64_equal(&mtime, &kept->mtime)) {
+			inode_lock(d_inode(upper));
+			notify_change(veneer_upper_idmap(m), upper, &attr,
+				      NULL);
+			inode_unlock(d_inode(upper));
+		}
+		mnt_drop_write(m->upper);
+	}
+	if (!IS_ERR(kept->caps))
+		kvfree(kept->caps);
+}
+
 /* All blocks, and durably: afterwards the upper alone has the file. */
 static int make_whole(struct inode *inode)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct dentry *upper = veneer_upper(inode);
 	const struct path path = veneer_upper_path(m, upper);
-	size_t caps_size = 0;
-	void *caps;
+	struct kept kept;
 	int err;
 
 	if (veneer_is_whole(inode))
 		return 0;
 
 	CLASS(veneer_cred, cred)(m->cred);
-	/* Writing data takes file capabilities away; this must not. */
-	caps = veneer_getxattr_alloc(&path, XATTR_NAME_CAPS, &caps_size);
-	if (caps == ERR_PTR(-ENOMEM))
-		return -ENOMEM;
+	err = keep(&path, &kept);
+	if (err)
+		return err;
 	err = veneer_split_fill(inode, 0, i_size_read(inode));
-	if (!IS_ERR(caps)) {
-		if (!mnt_want_write(m->upper)) {
-			vfs_setxattr(veneer_upper_idmap(m), upper,
-				     XATTR_NAME_CAPS, caps, caps_size, 0);
-			mnt_drop_write(m->upper);
-		}
-		kvfree(caps);
-	}
+	give_back(m, upper, &kept);
 	return err ? : veneer_split_flush(inode, NULL);
 }
 
