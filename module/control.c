@@ -82,7 +82,9 @@ static int ioctl_version(void __user *arg)
 	k = (struct veneer_version) {
 		.size		= sizeof(k),
 		.api		= VENEER_API_VERSION,
-		.features	= VENEER_FEATURE_STACK_FD | VENEER_FEATURE_MAP,
+		.features	= VENEER_FEATURE_SPLIT |
+				  VENEER_FEATURE_STACK_FD |
+				  VENEER_FEATURE_MAP,
 		.module		= VENEER_MODULE_VERSION,
 	};
 	return veneer_struct_out(arg, size, &k, sizeof(k));

@@ -122,8 +122,14 @@ static int save_batch(struct inode *inode, struct veneer_split *split,
 	if (!err)
 		err = sync_data(m, file);
 	__fput_sync(file);
-	if (err || (split->record.flags & VENEER_SPLIT_SAVED))
+	if (err)
 		return err;
+	veneer_count(m, map_flushes, 1);
+	for (unsigned int i = 0; i < batch->nr; i++)
+		veneer_count(m, map_bits,
+			     memweight(batch->bytes[i], VENEER_CHUNK_BYTES));
+	if (split->record.flags & VENEER_SPLIT_SAVED)
+		return 0;
 
 	/* A map that is not there was never saved, until here. */
 	record.flags |= VENEER_SPLIT_SAVED;
@@ -155,6 +161,7 @@ static int finish(struct inode *inode, struct veneer_split *split,
 	split->finished = true;
 	mutex_lock(&veneer_inode(inode)->lock);
 	veneer_inode_set_whole(inode);
+	veneer_count(m, files_whole, 1);
 	mutex_unlock(&veneer_inode(inode)->lock);
 	/* A map that nobody names is a small loss. */
 	err = veneer_mapfile_remove(m, &split->record);

@@ -285,6 +285,8 @@ static int copy_from_below(struct inode *inode, struct veneer_split *split,
 		err = veneer_chain_read(split->chain, buf, len, pos);
 		if (!err)
 			err = write_all(inner, buf, len, pos);
+		if (!err)
+			veneer_count(m, bytes_copied, len);
 		pos += len;
 	}
 	fput(inner);
@@ -311,8 +313,10 @@ static int fill_block(struct inode *inode, struct veneer_split *split, u64 block
 	err = copy_from_below(inode, split, start,
 			      min_t(loff_t, start + (1LL << shift),
 				    split->record.below_size));
-	if (!err)
+	if (!err) {
 		set_blocks(inode, split, block, block);
+		veneer_count(veneer_mount(inode->i_sb), blocks_copied, 1);
+	}
 	return err;
 }
 
@@ -573,6 +577,9 @@ static int fill_some(struct inode *inode, struct veneer_split *split,
 					      (to - 1) >> shift);
 		if (!err)
 			err = copy_from_below(inode, split, from, to);
+		if (!err)
+			veneer_count(veneer_mount(inode->i_sb), blocks_copied,
+				     ((to - 1) >> shift) - first + 1);
 	} else {
 		err = veneer_blockmap_reserve(&split->map, first,
 					      (to - 1) >> shift);

@@ -39,6 +39,7 @@ FIXTURE_SETUP(control)
 	OK(put_dir(w, "d", 0755));
 	OK(put_text(w, "d/file", "a file\n"));
 	OK(put_pattern(w, "d/big", 1 << 20, 1));
+	OK(put_pattern(w, "d/more", 131000, 2));
 	OK(put_text(w, "d/empty", ""));
 	OK(write_text(L("d/upmost"), "in layer 0\n"));
 	layers[0] = w->layer[0];
@@ -228,6 +229,8 @@ TEST_F(control, version)
 	OK(ioctl(self->fd[DEVICE], VENEER_IOC_VERSION, &v));
 	EXPECT_EQ(VENEER_API_VERSION, v.api);
 	CHECK(v.features & VENEER_FEATURE_STACK_FD, "features %llx",
+	      (unsigned long long)v.features);
+	CHECK(v.features & VENEER_FEATURE_SPLIT, "features %llx",
 	      (unsigned long long)v.features);
 	CHECK(v.features & VENEER_FEATURE_MAP, "features %llx",
 	      (unsigned long long)v.features);
@@ -510,6 +513,142 @@ TEST_F(control, make_whole)
 	EXPECT_EQ(0, same_bytes(U("d/big"), want, sizeof(want)));
 	close(ro);
 	close(rw);
+}
+
+#define IS_RANGE(r, from, to, where) do {				\
+	EXPECT_EQ(from, (r).offset);					\
+	EXPECT_EQ((to) - (from), (r).length);				\
+	EXPECT_EQ(where, (r).layer);					\
+} while (0)
+
+/* A file of which two blocks have been written, and what that is counted as. */
+TEST_F(control, split)
+{
+	struct world *w = &self->w;
+	const unsigned int block = getpagesize(), blocks = (1 << 20) / block;
+	struct veneer_counters was, is;
+	static char want[1 << 20];
+	struct veneer_range r[8];
+	struct veneer_map m;
+	off_t pos = 0;
+	int fd;
+
+	fill_pattern(want, sizeof(want), 0, 1);
+	memcpy(want + 2 * block + 100, "ten bytes.", 10);
+	memset(want + 5 * block, 'x', block);
+	was = counters(self->fd[DIR_]);
+	fd = OK(open(M("d/big"), O_RDWR | O_CLOEXEC));
+	is = counters(self->fd[DIR_]);
+	EXPECT_EQ(0, is.copied_up);
+
+	/* Part of a block: filled from below. */
+	EXPECT_EQ(10, OK(pwrite(fd, want + 2 * block + 100, 10, 2 * block + 100)));
+	is = counters(self->fd[DIR_]);
+	EXPECT_EQ(was.files_split + 1, is.files_split);
+	EXPECT_EQ(was.files_whole, is.files_whole);
+	EXPECT_EQ(was.blocks_copied + 1, is.blocks_copied);
+	EXPECT_EQ(was.bytes_copied + block, is.bytes_copied);
+	EXPECT_EQ(was.bytes_shared + (1 << 20), is.bytes_shared);
+	EXPECT_EQ(was.copied_up + 2, is.copied_up);
+	/* All of one: not. */
+	EXPECT_EQ(block, OK(pwrite(fd, want + 5 * block, block, 5 * block)));
+	is = counters(self->fd[DIR_]);
+	EXPECT_EQ(was.blocks_copied + 1, is.blocks_copied);
+	EXPECT_EQ(was.files_split + 1, is.files_split);
+
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_SPLIT, m.state);
+	EXPECT_EQ(block, m.block_size);
+	EXPECT_EQ(1 << 20, m.below_size);
+	EXPECT_EQ(1 << 20, m.start);
+	EXPECT_EQ(5, m.nr);
+	IS_RANGE(r[0], 0, 2 * block, 1);
+	IS_RANGE(r[1], 2 * block, 3 * block, VENEER_RANGE_UPPER);
+	IS_RANGE(r[2], 3 * block, 5 * block, 1);
+	IS_RANGE(r[3], 5 * block, 6 * block, VENEER_RANGE_UPPER);
+	IS_RANGE(r[4], 6 * block, 1 << 20, 1);
+	/* The same one by one, and from within a range. */
+	for (int i = 0; i < 5; i++) {
+		struct veneer_range one[2] = { [1] = { .offset = 99 } };
+
+		OK(map(fd, one, 1, pos, &m));
+		EXPECT_EQ(1, m.nr);
+		CHECK(!memcmp(&one[0], &r[i], sizeof(*one)), "range %d differs", i);
+		EXPECT_EQ(99, one[1].offset);
+		pos = m.start;
+	}
+	EXPECT_EQ(1 << 20, pos);
+	OK(map(fd, r, 1, 2 * block + 7, &m));
+	IS_RANGE(r[0], 2 * block + 7, 3 * block, VENEER_RANGE_UPPER);
+
+	/* One flush of a map with two bits. */
+	OK(fsync(fd));
+	was = is;
+	is = counters(self->fd[DIR_]);
+	CHECK(is.map_flushes > 0, "no flush of a map is counted");
+	EXPECT_EQ(2 * is.map_flushes, is.map_bits);
+
+	/* Whole: by copying the rest, or by sharing it. */
+	OK(ioctl(fd, VENEER_IOC_MAKE_WHOLE));
+	is = counters(self->fd[DIR_]);
+	EXPECT_EQ(was.files_whole + 1, is.files_whole);
+	CHECK(is.blocks_copied == was.blocks_copied + blocks - 2 ||
+	      is.blocks_copied == was.blocks_copied, "%llu blocks were copied",
+	      (unsigned long long)(is.blocks_copied - was.blocks_copied));
+	EXPECT_EQ(is.blocks_copied * block, is.bytes_copied);
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_WHOLE, m.state);
+	EXPECT_EQ(0, m.block_size);
+	EXPECT_EQ(1, m.nr);
+	IS_RANGE(r[0], 0, 1 << 20, VENEER_RANGE_UPPER);
+	close(fd);
+	EXPECT_EQ(0, same_bytes(M("d/big"), want, sizeof(want)));
+}
+
+/* The tunables do what they say, to the file that is written next. */
+TEST_F(control, tuned)
+{
+	struct world *w = &self->w;
+	struct veneer_range r[8];
+	struct veneer_map m;
+	int fd;
+
+	/* Large blocks, and not even a small file is copied whole. */
+	OK(SET(.block_shift = 16, .whole_limit = 0));
+	fd = OK(open(M("d/big"), O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(1, OK(pwrite(fd, "x", 1, 100000)));
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_SPLIT, m.state);
+	EXPECT_EQ(65536, m.block_size);
+	EXPECT_EQ(3, m.nr);
+	IS_RANGE(r[1], 65536, 131072, VENEER_RANGE_UPPER);
+	/* What is split stays as it is. */
+	OK(SET(.block_shift = 21, .whole_limit = 1 << 20));
+	EXPECT_EQ(1, OK(pwrite(fd, "x", 1, 200000)));
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(65536, m.block_size);
+	EXPECT_EQ(5, m.nr);
+	IS_RANGE(r[3], 196608, 262144, VENEER_RANGE_UPPER);
+	close(fd);
+	/* Up to the limit, whole. */
+	OK(SET(.block_shift = 21, .whole_limit = 11));
+	fd = OK(open(M("d/upmost"), O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(1, OK(pwrite(fd, "I", 1, 0)));
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_WHOLE, m.state);
+	close(fd);
+	EXPECT_EQ(0, same_bytes(M("d/upmost"), "In layer 0\n", 11));
+	/* One byte more than the limit: its blocks. */
+	OK(SET(.block_shift = 16, .whole_limit = 130999));
+	fd = OK(open(M("d/more"), O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(1, OK(pwrite(fd, "x", 1, 0)));
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_SPLIT, m.state);
+	/* Its last block comes, and it needs the layer no more. */
+	EXPECT_EQ(1, OK(pwrite(fd, "x", 1, 130999)));
+	OK(map(fd, r, 8, 0, &m));
+	EXPECT_EQ(VENEER_STATE_WHOLE, m.state);
+	close(fd);
 }
 
 /* Is some of the file at path not on the disk yet? -1: cannot be told. */

@@ -120,11 +120,11 @@ struct veneer_stack_list {
  * @copied_up: out: objects that got an upper
  * @files_split: out: files that became split
  * @files_whole: out: files that became whole
- * @blocks_copied: out: blocks filled from below
+ * @blocks_copied: out: blocks filled from below, but for shared ones (reflink)
  * @bytes_copied: out: bytes of them, and of files copied whole
  * @bytes_shared: out: bytes that were left below by files becoming split
  * @map_flushes: out: block maps written
- * @map_bits: out: bits written with them
+ * @map_bits: out: bits that were set in what was written of them
  *
  * All count from the first mount of the upper on.
  */
