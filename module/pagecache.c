@@ -340,7 +340,7 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 	struct address_space *mapping = inode->i_mapping;
 	const loff_t old_size = i_size_read(inode);
 	const loff_t start = iocb->ki_pos;
-	loff_t pos = start;
+	loff_t pos = start, size;
 	ssize_t ret = 0;
 
 	if (start + iov_iter_count(iter) > old_size) {
@@ -372,9 +372,10 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 		if (ret)
 			pos = start;
 	}
-	if (i_size_read(inode) > max(old_size, pos)) {
-		veneer_cache_resize(inode, max(old_size, pos));
-		set_upper_size(inode, max(old_size, pos));
+	size = pos > start ? max(old_size, pos) : old_size;
+	if (i_size_read(inode) > size) {
+		veneer_cache_resize(inode, size);
+		set_upper_size(inode, size);
 	}
 	iocb->ki_pos = pos;
 	return pos > start ? pos - start : ret;
