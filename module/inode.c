@@ -541,6 +541,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	atomic_set(&vi->own_maps, 0);
 	atomic_set(&vi->lent_maps, 0);
 	vi->recalled = false;
+	vi->past_cache = false;
 	vi->data_err = 0;
 	vi->nameless = false;
 	vi->impure = false;

@@ -34,14 +34,18 @@ struct veneer_split;
  * @io_lock: of a regular file: held while blocks are filled and bits set, so
  *	that nobody fills a block that somebody else has written.  See mount.h
  *	for its place
- * @inner_lock: of a regular file: for @inner alone; a page fault may take it,
- *	so no I/O is done under it
+ * @inner_lock: of a regular file: for @inner, and held by mmap(2) while it
+ *	decides; that and a page fault come with mmap_lock, so no I/O is done
+ *	under it
  * @inner: of a regular file: the upper's file, open for the module's own
  *	reading and writing; a reference, or %NULL.  Under @inner_lock
  * @unsynced: of a regular file: that it is in the upper may not be on the disk
  *	yet, and making its data durable would not change that
  * @own_maps: of a regular file: how many mappings are served from the inode's
  *	own page cache, or will be after the first change
+ * @past_cache: of a regular file: it is being changed past the mount's page
+ *	cache, and none of its pages may be written back.  Under i_rwsem, held
+ *	for writing; read without it by writeback, which waits for it to end
  * @lent_maps: of a regular file: how many of those map the layer's file until
  *	then; see mmap.c
  * @recalled: of a regular file: they do so no longer.  Written under the
@@ -70,6 +74,7 @@ struct veneer_inode {
 	struct file		*inner;
 	bool			unsynced;
 	atomic_t		own_maps;
+	bool			past_cache;
 	atomic_t		lent_maps;
 	bool			recalled;
 	int			data_err;

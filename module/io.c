@@ -226,25 +226,25 @@ static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
 	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const size_t len = iov_iter_count(iter);
+	const loff_t old_size = i_size_read(inode);
 	const loff_t pos = iocb->ki_pos;
 	struct kiocb sync;
 	ssize_t ret;
 
-	ret = veneer_cache_drop(inode, min(pos, i_size_read(inode)), LLONG_MAX);
-	if (!ret)
-		ret = veneer_split_begin(inode, pos, len);
+	ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
-	init_sync_kiocb(&sync, iocb->ki_filp);
-	sync.ki_pos = pos;
-	sync.ki_flags = iocb->ki_flags;
-	ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
-	ret = veneer_split_end(inode, pos, len, ret);
+	ret = veneer_split_begin(inode, pos, len);
+	if (!ret) {
+		init_sync_kiocb(&sync, iocb->ki_filp);
+		sync.ki_pos = pos;
+		sync.ki_flags = iocb->ki_flags;
+		ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
+		ret = veneer_split_end(inode, pos, len, ret);
+	}
 	if (ret > 0)
 		iocb->ki_pos = pos + ret;
-	/* A mapping that came in the meantime may have read the old bytes. */
-	if (ret > 0 && inode->i_mapping->nrpages)
-		veneer_cache_drop(inode, pos, ret);
+	veneer_past_cache_end(inode, old_size, pos, ret);
 	return ret;
 }
 
@@ -339,22 +339,25 @@ static ssize_t splice_locked(struct pipe_inode_info *pipe, struct file *file,
 	struct inode *inode = file_inode(file);
 	struct backing_file_ctx ctx = veneer_file_ctx(file);
 	const loff_t pos = *ppos;
+	loff_t old_size;
 	ssize_t ret;
 
 	veneer_copyattr(inode);
+	old_size = i_size_read(inode);
 	len = min_t(u64, len, MAX_LFS_FILESIZE - pos);
-	ret = veneer_cache_drop(inode, min(pos, i_size_read(inode)), LLONG_MAX);
-	if (!ret)
-		ret = veneer_split_begin(inode, pos, len);
+	ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
-	ret = backing_file_splice_write(pipe, real, ppos, len, flags, &ctx);
-	ret = veneer_split_end(inode, pos, len, ret);
+	ret = veneer_split_begin(inode, pos, len);
+	if (!ret) {
+		ret = backing_file_splice_write(pipe, real, ppos, len, flags,
+						&ctx);
+		ret = veneer_split_end(inode, pos, len, ret);
+	}
+	veneer_past_cache_end(inode, old_size, pos, ret);
 	if (ret <= 0)
 		return ret;
 	*ppos = pos + ret;
-	if (inode->i_mapping->nrpages)
-		veneer_cache_drop(inode, pos, ret);
 	if (veneer_split_is_complete(inode))
 		veneer_split_flush(inode, NULL);
 	if ((file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))

@@ -363,34 +363,43 @@ static int sync_name(struct file *file)
 }
 
 /*
- * The counter is raised first and the state looked at second, whoever changes
- * the state does it the other way round: so that one of the two sees it.
+ * Must this mapping be one of our own pages, or may it become one?  Then it is
+ * counted.  The counter is raised before the state is looked at, and whoever
+ * changes the state does it the other way round, so that one of the two sees
+ * the other; and for a file that is whole this is decided with the lock held,
+ * so that it has mappings of one kind only.
  */
+static bool count_own(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	bool own;
+
+	mutex_lock(&vi->inner_lock);
+	own = !veneer_is_whole(inode) || atomic_read(&vi->own_maps);
+	if (own) {
+		atomic_inc(&vi->own_maps);
+		/* Pairs with the one in veneer_is_cached(). */
+		smp_mb__after_atomic();
+	}
+	mutex_unlock(&vi->inner_lock);
+	return own;
+}
+
 int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	const bool shared = vma->vm_flags & VM_SHARED;
 	struct inode *inode = file_inode(file);
 	struct veneer_inode *vi = veneer_inode(inode);
 	struct veneer_chain *chain;
-	int err;
+	int err = 0;
 
-	atomic_inc(&vi->own_maps);
-	/* Pairs with the one in veneer_is_cached(). */
-	smp_mb__after_atomic();
-
-	if (veneer_is_whole(inode)) {
-		if (atomic_read(&vi->own_maps) > 1)
-			return mmap_own(file, vma);
-		err = 0;
+	if (!count_own(inode)) {
 		/* msync(2) does not come to us. */
 		if (shared && (vma->vm_flags & VM_MAYWRITE) && vi->unsynced)
 			err = sync_name(file);
-		if (!err)
-			err = mmap_real(file, vma, VENEER_FROM_UPPER);
-		atomic_dec(&vi->own_maps);
-		return err;
+		return err ? : mmap_real(file, vma, VENEER_FROM_UPPER);
 	}
-	if (veneer_inode_split(inode) ||
+	if (veneer_is_whole(inode) || veneer_inode_split(inode) ||
 	    (shared && (vma->vm_flags & VM_MAYWRITE)))
 		return mmap_own(file, vma);
 

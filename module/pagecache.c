@@ -9,7 +9,8 @@
  * As long as a file has such mappings, read(2) and write(2) use those pages,
  * too, and the file behaves like one of any filesystem.  As long as it has
  * none, they go past the page cache to the real files; pages that are left in
- * it are written back first, and forgotten before a write.
+ * it are written back first, and forgotten before a write.  A mapping may still
+ * come in the middle of such a write; see veneer_past_cache_begin().
  *
  * A page fault comes here with mmap_lock held, and that is taken under i_rwsem
  * of any real file: a write faults.  So nothing on the way of a fault may wait
@@ -26,6 +27,7 @@
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
+#include <linux/wait_bit.h>
 #include <linux/writeback.h>
 
 #include "chain.h"
@@ -192,6 +194,27 @@ static int write_folio(struct inode *inode, struct folio *folio)
 	return min(ret, 0);
 }
 
+/* Returns whether pages were left out, because the file was being changed. */
+static bool write_folios(struct address_space *mapping,
+			 struct writeback_control *wbc, int *error)
+{
+	struct veneer_inode *vi = veneer_inode(mapping->host);
+	struct folio *folio = NULL;
+	bool left = false;
+
+	while ((folio = writeback_iter(mapping, wbc, folio, error))) {
+		if (READ_ONCE(vi->past_cache)) {
+			folio_redirty_for_writepage(wbc, folio);
+			folio_unlock(folio);
+			left = true;
+			*error = 0;
+			continue;
+		}
+		*error = write_folio(mapping->host, folio);
+	}
+	return left;
+}
+
 /*
  * Writing to the upper makes pages dirty there, and may have to wait for those:
  * never for ours, which would be to wait for oneself.
@@ -199,14 +222,15 @@ static int write_folio(struct inode *inode, struct folio *folio)
 static int writepages(struct address_space *mapping,
 		      struct writeback_control *wbc)
 {
+	struct veneer_inode *vi = veneer_inode(mapping->host);
 	const unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
 	const unsigned int nofs = memalloc_nofs_save();
-	struct folio *folio = NULL;
 	int error = 0;
 
 	current->flags |= PF_LOCAL_THROTTLE;
-	while ((folio = writeback_iter(mapping, wbc, folio, &error)))
-		error = write_folio(mapping->host, folio);
+	while (write_folios(mapping, wbc, &error) &&
+	       wbc->sync_mode == WB_SYNC_ALL && !error)
+		wait_var_event(&vi->past_cache, !READ_ONCE(vi->past_cache));
 	if (!throttle)
 		current->flags &= ~PF_LOCAL_THROTTLE;
 	memalloc_nofs_restore(nofs);
@@ -381,7 +405,7 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 	return pos > start ? pos - start : ret;
 }
 
-/* One try of veneer_cache_drop(). */
+/* One try of drop_all(). */
 static bool try_drop(struct inode *inode, loff_t pos, loff_t end, int *err)
 {
 	struct address_space *mapping = inode->i_mapping;
@@ -402,29 +426,125 @@ static bool try_drop(struct inode *inode, loff_t pos, loff_t end, int *err)
 	return done;
 }
 
-/**
- * veneer_cache_drop - write cached pages back and forget them
- * @inode: the file, its i_rwsem held for writing
- * @pos: where the range begins
- * @len: how many bytes
- *
- * Mappings do not show a layer's pages any more, either.
- */
-int veneer_cache_drop(struct inode *inode, loff_t pos, loff_t len)
+/* Writes all cached pages back and forgets them. */
+static int drop_all(struct inode *inode)
 {
-	loff_t end;
 	int err = 0;
 
-	veneer_lent_recall(inode);
 	if (!inode->i_mapping->nrpages)
 		return 0;
-	if (check_add_overflow(pos, len - 1, &end))
-		end = LLONG_MAX;
-	while (!try_drop(inode, pos, end, &err)) {
+	while (!try_drop(inode, 0, LLONG_MAX, &err)) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 	}
 	return err;
+}
+
+/**
+ * veneer_past_cache_begin - the upper is about to be changed past the mount's
+ * page cache
+ * @inode: the file, its i_rwsem held for writing
+ *
+ * Afterwards no page is cached, mappings do not show a layer's pages any more,
+ * and a page that comes will not be written back before
+ * veneer_past_cache_end(), which must be called after success.
+ */
+int veneer_past_cache_begin(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	int err;
+
+	veneer_lent_recall(inode);
+	for (;;) {
+		err = drop_all(inode);
+		if (err)
+			return err;
+		WRITE_ONCE(vi->past_cache, true);
+		/* Whoever makes a page dirty after this is not written back. */
+		smp_mb();
+		if (!inode->i_mapping->nrpages)
+			return 0;
+		WRITE_ONCE(vi->past_cache, false);
+		wake_up_var(&vi->past_cache);
+		cond_resched();
+	}
+}
+
+/* Gives one cached page the bytes that the real files have. */
+static void refresh_folio(struct inode *inode, struct folio *folio, loff_t pos,
+			  loff_t end)
+{
+	const loff_t start = folio_pos(folio);
+	void *page;
+	int err = 0;
+
+	pos = max(pos, start);
+	end = min_t(loff_t, end, start + PAGE_SIZE);
+	page = kmap_local_folio(folio, 0);
+	while (pos < end && !err) {
+		struct veneer_run run = veneer_source(inode, pos, end - pos);
+
+		err = read_run(inode, &run, page + (pos - start), pos);
+		pos += run.len;
+	}
+	kunmap_local(page);
+	flush_dcache_folio(folio);
+	if (err)
+		veneer_err_ratelimited("%pd2: a mapping shows old bytes (error %d)\n",
+				       veneer_upper(inode), err);
+}
+
+static void refresh(struct inode *inode, loff_t pos, loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	pgoff_t first = pos >> PAGE_SHIFT;
+	struct folio_batch batch;
+
+	if (pos >= end)
+		return;
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	folio_batch_init(&batch);
+	while (filemap_get_folios(mapping, &first, (end - 1) >> PAGE_SHIFT,
+				  &batch)) {
+		for (unsigned int i = 0; i < folio_batch_count(&batch); i++) {
+			struct folio *folio = batch.folios[i];
+
+			folio_lock(folio);
+			if (folio->mapping == mapping &&
+			    folio_test_uptodate(folio))
+				refresh_folio(inode, folio, pos, end);
+			folio_unlock(folio);
+		}
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+}
+
+/**
+ * veneer_past_cache_end - the upper has been changed
+ * @inode: as for veneer_past_cache_begin()
+ * @old_size: the file's size before
+ * @pos: where the changed bytes begin
+ * @len: how many they are; not positive for none
+ *
+ * Pages that came in the meantime, and may have been written to by mappings,
+ * get those bytes.
+ */
+void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
+			   loff_t len)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	loff_t end;
+
+	if (inode->i_mapping->nrpages && len > 0) {
+		if (check_add_overflow(pos, len, &end))
+			end = LLONG_MAX;
+		if (i_size_read(inode) > old_size)
+			zero_tail(inode->i_mapping, old_size);
+		refresh(inode, pos, end);
+	}
+	WRITE_ONCE(vi->past_cache, false);
+	wake_up_var(&vi->past_cache);
 }
 
 /**

@@ -33,7 +33,9 @@ ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
 int veneer_cache_write_back(struct inode *inode, loff_t pos, loff_t len,
 			    bool nowait);
 ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter);
-int veneer_cache_drop(struct inode *inode, loff_t pos, loff_t len);
+int veneer_past_cache_begin(struct inode *inode);
+void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
+			   loff_t len);
 int veneer_cache_resize(struct inode *inode, loff_t size);
 
 /* Of mmap.c, for pagecache.c */

@@ -249,42 +249,32 @@ static int after_fallocate(struct inode *inode, int mode, loff_t offset,
 	return min(done, 0);
 }
 
-/* Must it be done once more?  Only what can be done twice. */
-static bool again(struct inode *inode, int mode, loff_t from, int *err)
-{
-	if (!filemap_range_has_page(inode->i_mapping, from, LLONG_MAX))
-		return false;
-	*err = veneer_cache_drop(inode, from, LLONG_MAX);
-	return mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE);
-}
-
 static int fallocate_locked(struct file *file, struct file *real, int mode,
 			    loff_t offset, loff_t len)
 {
 	struct inode *inode = file_inode(file);
-	loff_t from;
+	loff_t old_size;
 	int err;
 
 	veneer_copyattr(inode);
 	err = file_remove_privs(file);
 	if (err)
 		return err;
-	/* Pages up to the end: they may move, and the end, too. */
-	from = min(offset, i_size_read(inode));
-	err = veneer_cache_drop(inode, from, LLONG_MAX);
-	if (!err)
-		err = before_fallocate(inode, mode, offset, len);
-	do {
-		if (!err) {
-			CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	old_size = i_size_read(inode);
+	err = veneer_past_cache_begin(inode);
+	if (err)
+		return err;
+	err = before_fallocate(inode, mode, offset, len);
+	if (!err) {
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 
-			err = vfs_fallocate(real, mode, offset, len);
-		}
-		if (!err)
-			err = after_fallocate(inode, mode, offset, len);
-		/* A mapping may have had an old page in the meantime. */
-	} while (!err && again(inode, mode, from, &err));
+		err = vfs_fallocate(real, mode, offset, len);
+	}
+	if (!err)
+		err = after_fallocate(inode, mode, offset, len);
 	veneer_copyattr(inode);
+	/* What follows may have moved. */
+	veneer_past_cache_end(inode, old_size, offset, LLONG_MAX);
 	if (!err && veneer_split_is_complete(inode))
 		err = veneer_split_flush(inode, NULL);
 	if (!err && (file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))
@@ -334,9 +324,13 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 			 struct file *real_out, loff_t pos_out, size_t len)
 {
+	struct inode *inode = file_inode(out);
+	const loff_t old_size = i_size_read(inode);
 	ssize_t done = 0, ret;
 
 	ret = file_remove_privs(out);
+	if (!ret)
+		ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
 	while (done < len) {
@@ -348,6 +342,7 @@ static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 		if (fatal_signal_pending(current))
 			break;
 	}
+	veneer_past_cache_end(inode, old_size, pos_out, done);
 	return done ? : ret;
 }
 
@@ -470,20 +465,23 @@ static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
 			 unsigned int flags)
 {
 	struct inode *inode = file_inode(out);
+	const loff_t old_size = i_size_read(inode);
 	loff_t done = 0, ret;
 
 	ret = check_remap(in, pos_in, len, real_out);
 	if (!ret)
-		ret = veneer_cache_drop(inode, min(pos_out, i_size_read(inode)),
-					LLONG_MAX);
-	while (!ret && done < len) {
+		ret = veneer_past_cache_begin(inode);
+	if (ret)
+		return ret;
+	while (done < len) {
 		ret = clone_run(in, pos_in + done, out, real_out,
 				pos_out + done, len - done, flags);
 		if (ret <= 0)
 			break;
 		done += ret;
-		ret = 0;
 	}
+	veneer_copyattr(inode);
+	veneer_past_cache_end(inode, old_size, pos_out, done);
 	return done ? : ret;
 }
 
@@ -539,9 +537,6 @@ loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 	if (!ret && len) {
 		ret = clone_runs(in, pos_in, out, real_out, pos_out, len,
 				 flags);
-		veneer_copyattr(inode);
-		if (ret > 0)
-			veneer_cache_drop(inode, pos_out, ret);
 	}
 	inode_unlock(inode);
 	if (ret > 0 && veneer_split_is_complete(inode))
