@@ -666,4 +666,90 @@ TEST_F(stackfd, lowerfile_errors)
 	REFUSED(EINVAL, "lowerfile");
 }
 
+/* The nth allocation from now on fails, in this thread. */
+static int fail_nth(int fd, unsigned int n)
+{
+	char text[16];
+	int len = sprintf(text, "%u", n);
+
+	return pwrite(fd, text, len, 0) == len ? 0 : -1;
+}
+
+/* Was there an nth allocation? Nothing fails any more. */
+static bool has_failed(int fd)
+{
+	char text[16] = "";
+	bool failed = pread(fd, text, sizeof(text) - 1, 0) > 0 && !atoi(text);
+
+	fail_nth(fd, 0);
+	return failed;
+}
+
+static int set_knob(const char *name, const char *value)
+{
+	int fd = open(join("/sys/kernel/debug/failslab", name), O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 || write(fd, value, strlen(value)) < 0 ? -1 : 0;
+
+	close(fd);
+	return ret;
+}
+
+/* Memory runs out at every allocation of opening and of mounting a stack. */
+TEST_F(stackfd, out_of_memory)
+{
+	struct world *w = &self->w;
+	int nth = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
+	int dirs[2], fd, fs, mfd, err, opened = 0, mounted = 0;
+	struct veneer_stack_open o = {
+		.size = sizeof(o), .fds = (uintptr_t)dirs, .nr = 2,
+	};
+	long before = OK(stacks());
+
+	if (nth < 0 || set_knob("ignore-gfp-wait", "N") || set_knob("verbose", "0"))
+		SKIP(return, "this kernel injects no faults");
+	for (int i = 0; i < 2; i++)
+		dirs[i] = OK(open(w->layer[i], O_PATH | O_CLOEXEC));
+	for (unsigned int n = 1; !opened; n++) {
+		OK(fail_nth(nth, n));
+		fd = ioctl(self->dev, VENEER_IOC_STACK_OPEN, &o);
+		err = errno;
+		opened = !has_failed(nth);
+		CHECK(fd >= 0 || err == ENOMEM || err == ENFILE, "allocation %u: %s", n,
+		      err_name(err));
+		CHECK(fd >= 0 || !opened, "%s without a fault", err_name(err));
+		if (fd >= 0)
+			close(fd);
+		EXPECT_EQ(before, stacks());
+		CHECK(n < 10000, "there is no end to it");
+	}
+	fd = OPEN_STACK();
+	for (unsigned int n = 1; !mounted; n++) {
+		fs = OK(fsopen("veneer", FSOPEN_CLOEXEC));
+		/* No upper: its filesystem would complain, and not we. */
+		OK(fsconfig(fs, FSCONFIG_SET_FD, "stack", NULL, fd));
+		OK(fail_nth(nth, n));
+		err = fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) ? errno : 0;
+		mounted = !has_failed(nth);
+		/* The kernel's word for a device whose name found no memory. */
+		CHECK(!err || err == ENOMEM || err == EINVAL, "allocation %u: %s", n,
+		      err_name(err));
+		CHECK(!err || !mounted, "%s without a fault", err_name(err));
+		if (!err) {
+			mfd = OK(fsmount(fs, FSMOUNT_CLOEXEC, 0));
+			EXPECT_EQ(1, info(fd).mounts);
+			CHECK(!faccessat(mfd, "d/high", F_OK, 0), "allocation %u", n);
+			close(mfd);
+		}
+		close(fs);
+		EXPECT_EQ(0, info(fd).mounts);
+		CHECK(n < 10000, "there is no end to it");
+	}
+	EXPECT_EQ(1, info(fd).pins);
+	close(fd);
+	EXPECT_EQ(before, stacks());
+	for (int i = 0; i < 2; i++)
+		close(dirs[i]);
+	close(nth);
+}
+
 TEST_HARNESS_MAIN
