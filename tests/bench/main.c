@@ -42,14 +42,13 @@ const char *image_root(const char *name)
 	return join(join(work_dir, name), "mnt");
 }
 
-uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
-		     const char *name)
+/* Mounts with these options, of which there are n, and a new upper. */
+static uint64_t mount_with(int system, const char *option[][2], unsigned int n,
+			   const char *name)
 {
-	static const char *option[600][2];
 	char log[1024];
 	const char *root = join(work_dir, name);
 	uint64_t start;
-	unsigned int n = 0;
 	int fd;
 
 	make_dir(root);
@@ -58,10 +57,6 @@ uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 	make_dir(join(root, "work"));
 	option[n][0] = "source";
 	option[n++][1] = "bench";
-	for (unsigned int i = 0; i < layers; i++) {
-		option[n][0] = "lowerdir+";
-		option[n++][1] = layer[i];
-	}
 	option[n][0] = "upperdir";
 	option[n++][1] = join(root, "upper");
 	option[n][0] = "workdir";
@@ -78,6 +73,30 @@ uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 	}
 	close(fd);
 	return start;
+}
+
+uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
+		     const char *name)
+{
+	static const char *option[600][2];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < layers; i++) {
+		option[n][0] = "lowerdir+";
+		option[n++][1] = layer[i];
+	}
+	return mount_with(system, option, n, name);
+}
+
+uint64_t mount_stack(int stack, const char *name)
+{
+	const char *option[8][2];
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", stack);
+	option[0][0] = "stack";
+	option[0][1] = number;
+	return mount_with(VENEER, option, 1, name);
 }
 
 void unmount_image(const char *name)
