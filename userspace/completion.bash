@@ -32,7 +32,7 @@ _veneer() {
 		esac
 	fi
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word"
-		[[ $verb =~ ^(image|volume|layer|map|stat|export)$ && $word != -*  && COMP_CWORD -gt 1 ]] &&
+		((COMP_CWORD > 1)) && [[ $verb =~ ^(image|volume|layer|map|stat|export)$ && $word != -* ]] &&
 			compgen -f -- "$word")
 }
 

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "container.h"
 #include "fsmount.h"
+#include "quota.h"
 #include "unmount.h"
 #include "volume.h"
 
@@ -72,6 +73,8 @@ static int mount_root(struct store *store, const char *id, const json_t *facts,
 {
 	CLEANUP(options_free) struct mount_options options = { 0 };
 	const struct config *config = config_get(fault);
+	bool limited = json_number(facts, "size_limit"), had;
+	int result;
 
 	if (options_parse(&options, config->mount_options, fault) < 0)
 		return fault_wrap(fault, "mount_options in veneer.conf");
@@ -81,8 +84,11 @@ static int mount_root(struct store *store, const char *id, const json_t *facts,
 	    add_directory(&options, "workdir", store_path(store, STORE_CONTAINER, id, "work"),
 			  fault) < 0)
 		return -1;
-	return fsmount_new(fsmount_type(), "veneer", root, &options,
-			   (struct fsmount_flags){ 0 }, fault);
+	had = limited && quota_submit();
+	result = fsmount_new(fsmount_type(), "veneer", root, &options,
+			     (struct fsmount_flags){ 0 }, fault);
+	quota_regain(had);
+	return result;
 }
 
 static int attach_volume(struct store *store, const json_t *volume, int root,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <linux/quota.h>
 #include <string.h>
@@ -61,4 +62,33 @@ void quota_clear(int fd, uint32_t project)
 	struct if_dqblk none = { .dqb_valid = QIF_BLIMITS };
 
 	control(fd, Q_SETQUOTA, project, &none);
+}
+
+/* Take the capability out of the effective set, or put it back. */
+static bool set_resource(bool wanted)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	bool had;
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return false;
+	had = data[0].effective & CAP_TO_MASK(CAP_SYS_RESOURCE);
+	if (wanted)
+		data[0].effective |= CAP_TO_MASK(CAP_SYS_RESOURCE);
+	else
+		data[0].effective &= ~CAP_TO_MASK(CAP_SYS_RESOURCE);
+	syscall(SYS_capset, &header, data);
+	return had;
+}
+
+bool quota_submit(void)
+{
+	return set_resource(false);
+}
+
+void quota_regain(bool had)
+{
+	if (had)
+		set_resource(true);
 }

@@ -10,6 +10,14 @@
 /* @object holds "upper" and "work", both still empty. */
 int quota_set(int object, uint32_t project, uint64_t bytes, struct fault *fault);
 
+/*
+ * Who has CAP_SYS_RESOURCE is not held to a quota by ext4, and a mount writes with
+ * the credentials of who made it: so mount without. Returns whether it was there,
+ * for quota_regain().
+ */
+bool quota_submit(void);
+void quota_regain(bool had);
+
 /* Forget the limit of a project. */
 void quota_clear(int fd, uint32_t project);
 
