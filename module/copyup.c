@@ -4,7 +4,8 @@
  *
  * Metadata alone never copies data: the upper then holds a file of the right
  * size without any, and a record that says which file below has it.  The
- * first change to the data fills that file and takes the record away.
+ * first change to the data makes it split, which copies none either; or, when
+ * the file is small, whole, and then the record goes.
  *
  * Either way the object is complete, and durable where data was copied,
  * before it gets its name or loses its record: what is interrupted, by a
@@ -22,12 +23,15 @@
 #include <linux/workqueue.h>
 #include <linux/xattr.h>
 
+#include "chain.h"
 #include "compat.h"
 #include "copyup.h"
 #include "inode.h"
 #include "links.h"
 #include "log.h"
 #include "marks.h"
+#include "record.h"
+#include "split.h"
 #include "upper.h"
 #include "xattr.h"
 
@@ -38,14 +42,15 @@
  * @m: the mount
  * @dentry: the object
  * @inode: its inode
- * @data: copy the data, too
- * @keep: how many bytes of it at most
+ * @data: it is to be split or whole afterwards
+ * @keep: how many bytes of data will still be wanted
  * @cancel: set when nobody waits for the outcome any more; or %NULL
  * @stat: the object's attributes below
  * @from: the real object below
  * @keeps_ino: its inode number is recorded
  * @links: its record, if it has several names below; owned until the inode has
  *	it
+ * @split: the state of a file that becomes split; owned until it is attached
  */
 struct copy_up {
 	struct veneer_mount	*m;
@@ -58,12 +63,13 @@ struct copy_up {
 	struct path		from;
 	bool			keeps_ino;
 	struct veneer_links	*links;
+	struct veneer_split	*split;
 };
 
 static bool copied_up(const struct inode *inode, bool data)
 {
 	if (data && S_ISREG(inode->i_mode))
-		return veneer_is_whole(inode);
+		return veneer_is_whole(inode) || veneer_inode_split(inode);
 	return veneer_upper(inode);
 }
 
@@ -124,26 +130,21 @@ static int set_owner_and_mode(struct veneer_mount *m, struct dentry *upper,
  * Copies bytes from @pos up to @end.  Not by splice: a copy-up may be made in
  * the middle of one, and a task has a single pipe for them.
  */
-static int copy_range(const struct copy_up *c, struct file *from,
+static int copy_range(const struct copy_up *c, struct veneer_chain *from,
 		      struct file *to, loff_t pos, loff_t end, void *buf)
 {
 	while (pos < end) {
-		loff_t in = pos;
-		ssize_t len;
+		ssize_t len = min(end - pos, (loff_t)COPY_CHUNK);
+		int err;
 
 		if (fatal_signal_pending(current) ||
 		    (c->cancel && READ_ONCE(*c->cancel)))
 			return -EINTR;
 
-		len = kernel_read(from, buf, min(end - pos, (loff_t)COPY_CHUNK),
-				  &in);
-		if (!len) {
-			veneer_err_ratelimited("%pd2: the file below ends early; was a layer changed?\n",
-					       c->dentry);
-			len = -EIO;
-		}
-		if (len > 0)
-			len = kernel_write(to, buf, len, &pos);
+		err = veneer_chain_read(from, buf, len, pos);
+		if (err)
+			return err;
+		len = kernel_write(to, buf, len, &pos);
 		if (len < 0)
 			return len;
 		cond_resched();
@@ -151,35 +152,60 @@ static int copy_range(const struct copy_up *c, struct file *from,
 	return 0;
 }
 
+/* The next range of data from @pos on; all of it, where holes are unknown. */
+static bool next_data(struct veneer_chain *from, loff_t *pos, loff_t *end)
+{
+	const loff_t len = *end;
+	struct file *file;
+	loff_t data;
+
+	if (from->nr > 1)
+		return true;
+	file = veneer_chain_file(from, 0);
+	if (IS_ERR(file))
+		return true;
+	data = vfs_llseek(file, *pos, SEEK_DATA);
+	if (data == -ENXIO)
+		return false;
+	if (data >= 0) {
+		*pos = data;
+		*end = vfs_llseek(file, data, SEEK_HOLE);
+	}
+	if (*end <= *pos || *end > len)
+		*end = len;
+	return true;
+}
+
+static bool clone_all(struct veneer_chain *from, struct file *to, loff_t len)
+{
+	struct file *file;
+
+	if (from->nr > 1)
+		return false;
+	file = veneer_chain_file(from, 0);
+	return !IS_ERR(file) &&
+	       vfs_clone_file_range(file, 0, to, 0, len, 0) == len;
+}
+
 /* Copies @len bytes, holes as holes; @to has its size already. */
-static int copy_bytes(const struct copy_up *c, struct file *from,
+static int copy_bytes(const struct copy_up *c, struct veneer_chain *from,
 		      struct file *to, loff_t len)
 {
-	loff_t pos = 0, end;
+	loff_t pos = 0, end = len;
 	void *buf;
 	int err = 0;
 
-	if (!len || vfs_clone_file_range(from, 0, to, 0, len, 0) == len)
+	if (clone_all(from, to, len))
 		return 0;
 
-	buf = kvmalloc(COPY_CHUNK, GFP_KERNEL);
+	buf = kvmalloc(min_t(loff_t, len, COPY_CHUNK), GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
 
-	for (; pos < len && !err; pos = end) {
-		loff_t data = vfs_llseek(from, pos, SEEK_DATA);
-
-		if (data == -ENXIO)
-			break;
-		end = -1;
-		if (data >= 0) {
-			pos = data;
-			end = vfs_llseek(from, pos, SEEK_HOLE);
-		}
-		/* Without either, all of it is data. */
-		if (end <= pos || end > len)
-			end = len;
+	while (pos < len && !err && next_data(from, &pos, &end)) {
 		err = copy_range(c, from, to, pos, end, buf);
+		pos = end;
+		end = len;
 	}
 	kvfree(buf);
 	return err;
@@ -188,58 +214,67 @@ static int copy_bytes(const struct copy_up *c, struct file *from,
 static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
 {
 	const struct path to_path = veneer_upper_path(c->m, upper);
-	struct file *from, *to;
-	struct path from_path;
+	struct veneer_chain *from;
+	struct file *to;
 	int err;
 
 	if (!len)
 		return 0;
-	err = veneer_inode_below_data(c->inode, &from_path);
-	if (err)
-		return err;
-
-	from = dentry_open(&from_path, O_RDONLY | O_LARGEFILE, current_cred());
+	from = veneer_inode_chain(c->inode);
 	if (IS_ERR(from))
 		return PTR_ERR(from);
 	to = dentry_open(&to_path, O_WRONLY | O_LARGEFILE, current_cred());
-	if (IS_ERR(to)) {
-		fput(from);
+	if (IS_ERR(to))
 		return PTR_ERR(to);
-	}
 
 	err = copy_bytes(c, from, to, len);
 	if (!err && !c->m->options.is_volatile)
 		err = vfs_fsync(to, 0);
 	fput(to);
-	fput(from);
+	if (!err)
+		veneer_count(c->m, bytes_copied, len);
 	return err;
 }
 
 /* Says where the data is, instead of copying it. */
-static int record_below(const struct copy_up *c, const struct path *to)
+static int record_below(struct copy_up *c, const struct path *to, loff_t size)
 {
-	struct veneer_split split = { .below_size = c->stat.size };
-	char *buf;
+	const bool userxattr = c->m->options.userxattr;
+	struct veneer_record record = { .below_size = size };
+	struct veneer_split *split;
 	int err;
 
-	buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
+	if (!c->data) {
+		record.path = veneer_below_path(c->inode);
+		if (IS_ERR(record.path))
+			return PTR_ERR(record.path);
+		err = veneer_record_set(to, userxattr, &record);
+		kfree(record.path);
+		return err;
+	}
 
-	split.path = dentry_path_raw(veneer_inode(c->inode)->below, buf,
-				     PATH_MAX);
-	err = PTR_ERR_OR_ZERO(split.path);
-	if (!err)
-		err = veneer_split_set(to, c->m->options.userxattr, &split);
-	kfree(buf);
+	split = veneer_split_new(c->inode, size);
+	if (IS_ERR(split))
+		return PTR_ERR(split);
+	err = veneer_record_set(to, userxattr, &split->record);
+	if (err)
+		veneer_split_free(split);
+	else
+		c->split = split;
 	return err;
+}
+
+/* Copying a small file costs less than keeping track of its blocks. */
+static bool is_small(const struct copy_up *c, loff_t size)
+{
+	return size <= veneer_whole_limit(c->m);
 }
 
 /*
  * Puts the data, or the record of where it is, into a new file.  *@whole tells
  * which.
  */
-static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
+static int fill_file(struct copy_up *c, struct dentry *temp, bool *whole)
 {
 	const struct path to = veneer_upper_path(c->m, temp);
 	loff_t size = c->stat.size;
@@ -247,7 +282,7 @@ static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
 
 	if (c->data)
 		size = min(size, c->keep);
-	*whole = c->data || !size;
+	*whole = !size || (c->data && is_small(c, size));
 	if (!size)
 		return 0;
 
@@ -256,7 +291,7 @@ static int fill_file(const struct copy_up *c, struct dentry *temp, bool *whole)
 		return err;
 	err = set_size(c->m, temp, size);
 	if (!err && !*whole) {
-		err = record_below(c, &to);
+		err = record_below(c, &to, size);
 		/* A path may be too long for an attribute: copy after all. */
 		if (err == -ENOSPC || err == -E2BIG || err == -ERANGE ||
 		    err == -ENAMETOOLONG) {
@@ -371,6 +406,20 @@ static int install(struct copy_up *c, struct dentry *temp)
 	return err;
 }
 
+static void now_whole(struct copy_up *c)
+{
+	veneer_inode_set_whole(c->inode);
+	veneer_count(c->m, files_whole, 1);
+}
+
+static void now_split(struct copy_up *c)
+{
+	veneer_split_attach(c->inode, c->split);
+	veneer_count(c->m, files_split, 1);
+	veneer_count(c->m, bytes_shared, c->split->record.below_size);
+	c->split = NULL;
+}
+
 /* From below to an object in the upper, with data if that was asked for. */
 static int copy_up_object(struct copy_up *c)
 {
@@ -409,8 +458,8 @@ static int copy_up_object(struct copy_up *c)
 		err = install(c, temp);
 	if (err || vi->nameless)
 		veneer_temp_discard(c->m, temp);
+	mnt_drop_write(c->m->upper);
 	if (err) {
-		mnt_drop_write(c->m->upper);
 		kfree(c->links);
 		dput(temp);
 		return err;
@@ -421,15 +470,33 @@ static int copy_up_object(struct copy_up *c)
 	if (!c->keeps_ino && !vi->nameless)
 		c->inode->i_ino = veneer_map_ino(c->m->upper_fsid,
 						 d_inode(temp)->i_ino);
+	WRITE_ONCE(vi->unsynced, !vi->nameless);
 	veneer_inode_set_upper(c->inode, temp);
 	if (whole)
-		veneer_inode_set_whole(c->inode);
+		now_whole(c);
+	else if (c->split)
+		now_split(c);
 	/* For whoever looks at the upper itself; the mount needs no name there. */
-	if (vi->links)
+	if (vi->links && !mnt_want_write(c->m->upper)) {
 		veneer_links_add_name(c->dentry);
-	mnt_drop_write(c->m->upper);
+		mnt_drop_write(c->m->upper);
+	}
 	veneer_copyattr(c->inode);
 	return 0;
+}
+
+/* From a file that has only metadata in the upper to one that is split. */
+static int split_contents(struct copy_up *c, const struct path *path)
+{
+	int err = mnt_want_write(c->m->upper);
+
+	if (err)
+		return err;
+	err = record_below(c, path, i_size_read(d_inode(path->dentry)));
+	mnt_drop_write(c->m->upper);
+	if (!err)
+		now_split(c);
+	return err;
 }
 
 /* From a file that has only metadata in the upper to one that has all. */
@@ -437,11 +504,12 @@ static int copy_up_contents(struct copy_up *c)
 {
 	struct dentry *upper = veneer_upper(c->inode);
 	const struct path path = veneer_upper_path(c->m, upper);
-	const bool userxattr = c->m->options.userxattr;
 	size_t caps_size = 0;
 	void *caps;
-	loff_t size;
 	int err;
+
+	if (!is_small(c, i_size_read(d_inode(upper))))
+		return split_contents(c, &path);
 
 	/* Writing data takes file capabilities away; a copy-up must not. */
 	caps = veneer_getxattr_alloc(&path, XATTR_NAME_CAPS, &caps_size);
@@ -453,18 +521,14 @@ static int copy_up_contents(struct copy_up *c)
 	if (err)
 		goto out;
 
-	size = min(c->stat.size, c->keep);
-	err = copy_data(c, upper, size);
+	err = copy_data(c, upper, c->stat.size);
 	if (err)
 		goto out;
 
 	err = mnt_want_write(c->m->upper);
 	if (err)
 		goto out;
-	/* Not before the data is there: until then the file may stay as it is. */
-	if (size < c->stat.size)
-		err = set_size(c->m, upper, size);
-	if (!err && caps_size)
+	if (caps_size)
 		err = vfs_setxattr(veneer_upper_idmap(c->m), upper,
 				   XATTR_NAME_CAPS, caps, caps_size, 0);
 	if (!err)
@@ -474,20 +538,49 @@ static int copy_up_contents(struct copy_up *c)
 	 * below, which says the same.
 	 */
 	if (!err)
-		err = veneer_mark_remove(&path, userxattr,
-					 VENEER_MARK_METACOPY);
-	if (!err)
-		err = veneer_mark_remove(&path, userxattr, VENEER_MARK_SPLIT);
-	if (err && size < c->stat.size)
-		set_size(c->m, upper, c->stat.size);
+		err = veneer_record_remove(&path, c->m->options.userxattr);
 	mnt_drop_write(c->m->upper);
 	if (!err) {
-		veneer_inode_set_whole(c->inode);
+		now_whole(c);
 		veneer_copyattr(c->inode);
 	}
 out:
 	if (!IS_ERR(caps))
 		kvfree(caps);
+	return err;
+}
+
+/* Of a file whose data is lost: it is about to be empty, so that is no loss. */
+static int mend(struct copy_up *c)
+{
+	struct dentry *upper = veneer_upper(c->inode);
+	const struct path path = veneer_upper_path(c->m, upper);
+	int err = mnt_want_write(c->m->upper);
+
+	if (err)
+		return err;
+	err = set_size(c->m, upper, 0);
+	if (!err)
+		err = veneer_record_remove(&path, c->m->options.userxattr);
+	mnt_drop_write(c->m->upper);
+	if (!err) {
+		now_whole(c);
+		veneer_copyattr(c->inode);
+	}
+	return err;
+}
+
+/* From a file in the upper that says where its data is to one to change. */
+static int change_data(struct copy_up *c)
+{
+	int err = PTR_ERR_OR_ZERO(veneer_inode_chain(c->inode));
+
+	if (!err && veneer_inode(c->inode)->has_map)
+		err = veneer_split_load(c->inode);
+	else if (!err)
+		err = copy_up_contents(c);
+	if (!c->keep && (err == -EIO || err == -EUCLEAN))
+		err = mend(c);
 	return err;
 }
 
@@ -511,11 +604,15 @@ static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 	if (!copied_up(inode, data)) {
 		CLASS(veneer_cred, cred)(c.m->cred);
 
-		if (!vi->upper)
+		/* Now, since it reads: not with write access to the upper. */
+		if (c.data && keep)
+			err = PTR_ERR_OR_ZERO(veneer_inode_chain(inode));
+		if (!err && !vi->upper)
 			err = copy_up_object(&c);
-		/* Above, too long a path may have done both; or neither. */
+		/* Above, too long a path may have done both. */
 		if (!err && !copied_up(inode, data))
-			err = copy_up_contents(&c);
+			err = change_data(&c);
+		veneer_split_free(c.split);
 	}
 	mutex_unlock(&vi->lock);
 	return err;
@@ -577,7 +674,8 @@ int veneer_copy_up(struct dentry *dentry)
 }
 
 /**
- * veneer_copy_up_data - see that an object is in the upper, data and all
+ * veneer_copy_up_data - see that an object is in the upper, its data ready to
+ * be changed: split or whole
  * @dentry: the object
  * @keep: how much of the data will still be wanted, in bytes.  Less may be
  *	there afterwards, and the file shorter for it; a caller says what it is
@@ -609,7 +707,7 @@ static void copy_worker(struct work_struct *work)
 
 /**
  * veneer_copy_up_from_mmap - veneer_copy_up_data(), with mmap_lock held
- * @dentry: a regular file
+ * @dentry: a regular file, a mapping of which is about to be written
  *
  * The copy takes i_rwsem of objects in the upper, which is ordered before
  * mmap_lock: a write to a file faults.  It is safe to wait for it here since

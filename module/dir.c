@@ -12,6 +12,7 @@
 #include <linux/mount.h>
 
 #include "compat.h"
+#include "control.h"
 #include "dir.h"
 #include "file.h"
 #include "inode.h"
@@ -159,6 +160,8 @@ const struct file_operations veneer_dir_operations = {
 	.iterate_shared	= veneer_iterate,
 	.llseek		= veneer_dir_llseek,
 	.fsync		= veneer_dir_fsync,
+	.unlocked_ioctl	= veneer_ioctl,
+	.compat_ioctl	= compat_ptr_ioctl,
 };
 
 /**

@@ -10,31 +10,25 @@
 #include <linux/backing-file.h>
 #include <linux/cred.h>
 #include <linux/fadvise.h>
-#include <linux/falloc.h>
 #include <linux/file.h>
 #include <linux/fileattr.h>
 #include <linux/fs.h>
-#include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/slab.h>
-#include <linux/splice.h>
 
 #include "acl.h"
+#include "chain.h"
 #include "compat.h"
+#include "control.h"
 #include "copyup.h"
 #include "file.h"
 #include "inode.h"
+#include "io.h"
+#include "pagecache.h"
+#include "range.h"
 #include "source.h"
+#include "split.h"
 #include "xattr.h"
-
-/**
- * struct veneer_file - an open file, in its private_data
- * @real: the real files, each %NULL until it is needed; a reference, set once
- *	by cmpxchg, dropped at release
- */
-struct veneer_file {
-	struct file	*real[VENEER_NR_WHERE];
-};
 
 /* What fcntl(F_SETFL) can change after open. */
 #define SETFL_MASK	(O_APPEND | O_NONBLOCK | O_NDELAY | O_DIRECT)
@@ -52,7 +46,7 @@ unsigned int veneer_real_flags(unsigned int flags)
 	return flags | O_NOATIME | __FMODE_NONOTIFY;
 }
 
-static struct file *open_real(const struct file *file, enum veneer_where where)
+static struct file *open_real(const struct file *file, unsigned int where)
 {
 	const struct inode *inode = file_inode(file);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
@@ -67,12 +61,14 @@ static struct file *open_real(const struct file *file, enum veneer_where where)
 	if (where == VENEER_FROM_UPPER) {
 		path = veneer_upper_path(m, veneer_upper(inode));
 	} else {
-		err = veneer_inode_below_data(inode, &path);
+		struct veneer_chain *chain = veneer_inode_chain(inode);
+
+		if (IS_ERR(chain))
+			return ERR_CAST(chain);
+		veneer_chain_path(chain, where - VENEER_FROM_LINK(0), &path);
 		/* A layer is only ever read. */
 		flags &= ~(O_ACCMODE | O_APPEND);
 	}
-	if (err)
-		return ERR_PTR(err);
 
 	acc_mode = ACC_MODE(flags) | MAY_OPEN;
 	if (flags & O_APPEND)
@@ -107,11 +103,15 @@ static int change_flags(struct file *real, unsigned int flags)
 	return 0;
 }
 
-/*
- * The real file for a place.  Lives as long as @file; the caller must not put
- * it.
+/**
+ * veneer_real_file - the real file for a place
+ * @file: the mount's file
+ * @where: the place, from veneer_source()
+ *
+ * Return: the real file, which lives as long as @file and is not to be put; or
+ * an ERR_PTR().
  */
-static struct file *real_file(const struct file *file, enum veneer_where where)
+struct file *veneer_real_file(const struct file *file, unsigned int where)
 {
 	struct veneer_file *vf = file->private_data;
 	unsigned int flags = file->f_flags;
@@ -133,7 +133,7 @@ static struct file *real_file(const struct file *file, enum veneer_where where)
 		real = other;
 	}
 
-	if (where == VENEER_FROM_BELOW)
+	if (where != VENEER_FROM_UPPER)
 		flags &= ~O_APPEND;
 	if (unlikely((real->f_flags ^ flags) & SETFL_MASK)) {
 		err = change_flags(real, flags);
@@ -143,18 +143,27 @@ static struct file *real_file(const struct file *file, enum veneer_where where)
 	return real;
 }
 
-/* The real file that has the byte at @pos. */
-static struct file *real_file_at(const struct file *file, loff_t pos)
-{
-	return real_file(file, veneer_source(file_inode(file), pos).where);
-}
-
-/* The real file to change.  Copies the data up, waiting as long as it takes. */
-static struct file *real_file_to_write(const struct file *file)
+/**
+ * veneer_real_file_to_write - the real file to change
+ * @file: the mount's file
+ *
+ * Sees that the file is split or whole, waiting as long as it takes.
+ */
+struct file *veneer_real_file_to_write(const struct file *file)
 {
 	int err = veneer_copy_up_data(file_dentry(file), MAX_LFS_FILESIZE);
 
-	return err ? ERR_PTR(err) : real_file(file, VENEER_FROM_UPPER);
+	return err ? ERR_PTR(err) : veneer_real_file(file, VENEER_FROM_UPPER);
+}
+
+static struct veneer_file *file_alloc(unsigned int nr)
+{
+	struct veneer_file *vf;
+
+	vf = kzalloc(struct_size(vf, real, nr), GFP_KERNEL);
+	if (vf)
+		vf->nr = nr;
+	return vf;
 }
 
 /**
@@ -164,7 +173,7 @@ static struct file *real_file_to_write(const struct file *file)
  */
 int veneer_file_adopt(struct file *file, struct file *real)
 {
-	struct veneer_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	struct veneer_file *vf = file_alloc(1);
 
 	if (!vf)
 		return -ENOMEM;
@@ -181,7 +190,7 @@ void veneer_file_drop(struct file *file)
 {
 	struct veneer_file *vf = file->private_data;
 
-	for (int i = 0; i < VENEER_NR_WHERE; i++) {
+	for (unsigned int i = 0; i < vf->nr; i++) {
 		if (vf->real[i])
 			fput(vf->real[i]);
 	}
@@ -189,18 +198,53 @@ void veneer_file_drop(struct file *file)
 	file->private_data = NULL;
 }
 
+/**
+ * veneer_data_ready - see that it is known where a file's bytes are
+ * @inode: a regular file of a mount
+ *
+ * Return: how many places they can be in, for veneer_real_file(); or a
+ * negative error.
+ */
+int veneer_data_ready(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	struct veneer_chain *chain;
+	int err = 0;
+
+	if (veneer_is_whole(inode))
+		return 1;
+	if (vi->has_map && !veneer_inode_split(inode)) {
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		if (mutex_lock_killable(&vi->lock))
+			return -EINTR;
+		if (!vi->split)
+			err = veneer_split_load(inode);
+		mutex_unlock(&vi->lock);
+		if (err)
+			return err;
+	}
+	chain = veneer_inode_chain(inode);
+	return IS_ERR(chain) ? PTR_ERR(chain) :
+			       VENEER_FROM_LINK(chain->nr);
+}
+
 static int veneer_open(struct inode *inode, struct file *file)
 {
-	struct veneer_file *vf = kzalloc(sizeof(*vf), GFP_KERNEL);
+	int places = veneer_data_ready(inode);
+	struct veneer_file *vf;
 	struct file *real;
 
+	if (places < 0)
+		return places;
+	vf = file_alloc(places);
 	if (!vf)
 		return -ENOMEM;
 	file->private_data = vf;
 
 	/* They have done their work and mean nothing to a real file. */
 	file->f_flags &= ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC);
-	real = real_file_at(file, 0);
+	real = veneer_real_file(file, veneer_source(inode, 0, 1).where);
 	if (IS_ERR(real)) {
 		veneer_file_drop(file);
 		return PTR_ERR(real);
@@ -212,139 +256,6 @@ static int veneer_release(struct inode *inode, struct file *file)
 {
 	veneer_file_drop(file);
 	return 0;
-}
-
-static void accessed(struct file *file)
-{
-	struct inode *inode = file_inode(file);
-	struct dentry *upper = veneer_upper(inode);
-
-	if (file->f_flags & O_NOATIME || !upper)
-		return;
-
-	/* relatime compares with these; a mapping may have moved the real ones. */
-	inode_set_mtime_to_ts(inode, inode_get_mtime(d_inode(upper)));
-	inode_set_ctime_to_ts(inode, inode_get_ctime(d_inode(upper)));
-	touch_atime(&file->f_path);
-}
-
-static void end_write(struct file *file, loff_t pos, ssize_t ret)
-{
-	veneer_copyattr(file_inode(file));
-}
-
-static struct backing_file_ctx file_ctx(struct file *file)
-{
-	return (struct backing_file_ctx) {
-		.cred		= veneer_cred(file_inode(file)->i_sb),
-		.user_file	= file,
-		.accessed	= accessed,
-		.end_write	= end_write,
-	};
-}
-
-static loff_t veneer_llseek(struct file *file, loff_t offset, int whence)
-{
-	struct inode *inode = file_inode(file);
-	struct file *real;
-
-	if (whence != SEEK_DATA && whence != SEEK_HOLE)
-		return generic_file_llseek(file, offset, whence);
-
-	real = real_file_at(file, max(offset, 0));
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-
-	inode_lock(inode);
-	{
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
-		offset = vfs_llseek(real, offset, whence);
-	}
-	inode_unlock(inode);
-	return offset < 0 ? offset :
-			    vfs_setpos(file, offset, inode->i_sb->s_maxbytes);
-}
-
-static ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
-{
-	struct file *file = iocb->ki_filp;
-	struct backing_file_ctx ctx = file_ctx(file);
-	struct file *real;
-
-	if (!iov_iter_count(iter))
-		return 0;
-
-	real = real_file_at(file, iocb->ki_pos);
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, &ctx);
-}
-
-static ssize_t veneer_write_iter(struct kiocb *iocb, struct iov_iter *iter)
-{
-	struct file *file = iocb->ki_filp;
-	struct inode *inode = file_inode(file);
-	struct backing_file_ctx ctx = file_ctx(file);
-	int flags = iocb->ki_flags;
-	struct file *real;
-	ssize_t ret;
-
-	if (!iov_iter_count(iter))
-		return 0;
-
-	if (!(iocb->ki_flags & IOCB_NOWAIT)) {
-		real = real_file_to_write(file);
-		inode_lock(inode);
-	} else {
-		if (!veneer_is_whole(inode))
-			return -EAGAIN;
-		real = real_file(file, VENEER_FROM_UPPER);
-		if (!inode_trylock(inode))
-			return -EAGAIN;
-	}
-
-	ret = PTR_ERR_OR_ZERO(real);
-	if (!ret) {
-		if (veneer_mount(inode->i_sb)->options.is_volatile)
-			flags &= ~(IOCB_DSYNC | IOCB_SYNC);
-		/* For file_remove_privs(). */
-		veneer_copyattr(inode);
-		ret = backing_file_write_iter(real, iter, iocb, flags, &ctx);
-	}
-	inode_unlock(inode);
-	return ret;
-}
-
-static ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
-				  struct pipe_inode_info *pipe, size_t len,
-				  unsigned int flags)
-{
-	struct backing_file_ctx ctx = file_ctx(file);
-	struct file *real = real_file_at(file, *ppos);
-
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-	return backing_file_splice_read(real, ppos, pipe, len, flags, &ctx);
-}
-
-static ssize_t veneer_splice_write(struct pipe_inode_info *pipe,
-				   struct file *file, loff_t *ppos, size_t len,
-				   unsigned int flags)
-{
-	struct inode *inode = file_inode(file);
-	struct backing_file_ctx ctx = file_ctx(file);
-	struct file *real = real_file_to_write(file);
-	ssize_t ret;
-
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-
-	inode_lock(inode);
-	veneer_copyattr(inode);
-	ret = backing_file_splice_write(pipe, real, ppos, len, flags, &ctx);
-	inode_unlock(inode);
-	return ret;
 }
 
 /**
@@ -363,6 +274,36 @@ int veneer_sync_status(struct veneer_mount *m)
 	return errseq_check(&m->upper->mnt_sb->s_wb_err, m->wb_err);
 }
 
+/**
+ * veneer_sync_upper - make a file of the upper durable
+ * @inode: the file
+ * @real: the upper's file
+ * @start: where the range begins
+ * @end: its last byte
+ * @datasync: the data, and what it takes to find it again
+ *
+ * The first time after a copy-up, that includes the name that it got by a
+ * rename, which is metadata to the upper's filesystem.
+ */
+int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
+		      loff_t end, int datasync)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	int err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	if (!READ_ONCE(vi->unsynced))
+		return vfs_fsync_range(real, start, end, datasync);
+	err = vfs_fsync(real, 0);
+	if (!err)
+		WRITE_ONCE(vi->unsynced, false);
+	return err;
+}
+
+/*
+ * A file whose map is saved has nothing to do here but to sync its upper: that
+ * is done with the caller's own file, which is told of errors.
+ */
 static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 			int datasync)
 {
@@ -371,143 +312,38 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 	struct file *real;
 	int err;
 
+	err = file_write_and_wait_range(file, start, end);
+	if (err)
+		return err;
 	err = veneer_sync_status(m);
 	if (err <= 0 || !veneer_upper(inode))
 		return min(err, 0);
 
-	real = real_file(file, VENEER_FROM_UPPER);
+	real = veneer_real_file(file, VENEER_FROM_UPPER);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
-
-	CLASS(veneer_cred, cred)(m->cred);
-	return vfs_fsync_range(real, start, end, datasync);
-}
-
-/*
- * A mapping is of one real file for as long as it lives, so one that can be
- * written is of the upper's from the start.
- */
-static int veneer_mmap(struct file *file, struct vm_area_struct *vma)
-{
-	struct backing_file_ctx ctx = file_ctx(file);
-	struct file *real;
-	int err;
-
-	if ((vma->vm_flags & VM_SHARED) && (vma->vm_flags & VM_MAYWRITE)) {
-		err = veneer_copy_up_from_mmap(file_dentry(file));
+	if (veneer_split_unsaved(inode)) {
+		err = veneer_split_flush(inode, real);
 		if (err)
 			return err;
 	}
-	real = real_file_at(file, (loff_t)vma->vm_pgoff << PAGE_SHIFT);
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-	return backing_file_mmap(real, vma, &ctx);
-}
 
-static long veneer_fallocate(struct file *file, int mode, loff_t offset,
-			     loff_t len)
-{
-	struct inode *inode = file_inode(file);
-	struct file *real = real_file_to_write(file);
-	int err;
-
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-
-	inode_lock(inode);
-	veneer_copyattr(inode);
-	err = file_remove_privs(file);
-	if (!err) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
-		err = vfs_fallocate(real, mode, offset, len);
-		veneer_copyattr(inode);
-	}
-	inode_unlock(inode);
-	return err;
+	return veneer_sync_upper(inode, real, start, end, datasync);
 }
 
 static int veneer_fadvise(struct file *file, loff_t offset, loff_t len,
 			  int advice)
 {
-	struct file *real = real_file_at(file, offset);
+	struct inode *inode = file_inode(file);
+	struct file *real;
 
+	/* It is about one of them: the one that a reader begins with. */
+	real = veneer_real_file(file, veneer_source(inode, offset, 1).where);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
 
-	CLASS(veneer_cred, cred)(veneer_cred(file_inode(file)->i_sb));
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 	return vfs_fadvise(real, offset, len, advice);
-}
-
-static ssize_t veneer_copy_file_range(struct file *in, loff_t pos_in,
-				      struct file *out, loff_t pos_out,
-				      size_t len, unsigned int flags)
-{
-	struct inode *inode = file_inode(out);
-	struct file *real_out = real_file_to_write(out);
-	struct file *real_in;
-	ssize_t ret;
-
-	if (IS_ERR(real_out))
-		return PTR_ERR(real_out);
-	real_in = real_file_at(in, pos_in);
-	if (IS_ERR(real_in))
-		return PTR_ERR(real_in);
-
-	inode_lock(inode);
-	veneer_copyattr(inode);
-	ret = file_remove_privs(out);
-	if (!ret) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
-		ret = vfs_copy_file_range(real_in, pos_in, real_out, pos_out,
-					  len, flags);
-		veneer_copyattr(inode);
-	}
-	inode_unlock(inode);
-	return ret;
-}
-
-static loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
-				      struct file *out, loff_t pos_out,
-				      loff_t len, unsigned int flags)
-{
-	struct inode *inode = file_inode(out);
-	struct file *real_in, *real_out;
-	loff_t ret;
-
-	if (flags & ~(REMAP_FILE_DEDUP | REMAP_FILE_ADVISORY))
-		return -EINVAL;
-
-	/* To copy a file up so that it can share blocks would be no gain. */
-	if ((flags & REMAP_FILE_DEDUP) && (!veneer_is_whole(inode) ||
-					   !veneer_is_whole(file_inode(in))))
-		return -EPERM;
-
-	real_out = real_file_to_write(out);
-	if (IS_ERR(real_out))
-		return PTR_ERR(real_out);
-	real_in = real_file_at(in, pos_in);
-	if (IS_ERR(real_in))
-		return PTR_ERR(real_in);
-
-	inode_lock(inode);
-	veneer_copyattr(inode);
-	ret = flags & REMAP_FILE_DEDUP ? 0 : file_remove_privs(out);
-	if (!ret) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
-		if (flags & REMAP_FILE_DEDUP)
-			ret = vfs_dedupe_file_range_one(real_in, pos_in,
-							real_out, pos_out, len,
-							flags);
-		else
-			ret = vfs_clone_file_range(real_in, pos_in, real_out,
-						   pos_out, len, flags);
-		veneer_copyattr(inode);
-	}
-	inode_unlock(inode);
-	return ret;
 }
 
 static int veneer_flush(struct file *file, fl_owner_t id)
@@ -516,7 +352,7 @@ static int veneer_flush(struct file *file, fl_owner_t id)
 	int err = 0;
 
 	CLASS(veneer_cred, cred)(veneer_cred(file_inode(file)->i_sb));
-	for (int i = 0; i < VENEER_NR_WHERE && !err; i++) {
+	for (unsigned int i = 0; i < vf->nr && !err; i++) {
 		/* Pairs with the cmpxchg() of whoever opened it. */
 		struct file *real = smp_load_acquire(&vf->real[i]);
 
@@ -524,22 +360,6 @@ static int veneer_flush(struct file *file, fl_owner_t id)
 			err = real->f_op->flush(real, id);
 	}
 	return err;
-}
-
-static int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
-			 u64 start, u64 len)
-{
-	struct inode *real;
-	struct path path;
-	int err;
-
-	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-	err = veneer_inode_data(inode, &path);
-	if (err)
-		return err;
-	real = d_inode(path.dentry);
-	return real->i_op->fiemap ? real->i_op->fiemap(real, info, start, len) :
-				    -EOPNOTSUPP;
 }
 
 int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa)
@@ -604,9 +424,6 @@ const struct file_operations veneer_file_operations = {
 	.fadvise		= veneer_fadvise,
 	.copy_file_range	= veneer_copy_file_range,
 	.remap_file_range	= veneer_remap_file_range,
-};
-
-/* No page is ever in here; this says that O_DIRECT may be tried. */
-const struct address_space_operations veneer_address_operations = {
-	.direct_IO	= noop_direct_IO,
+	.unlocked_ioctl		= veneer_ioctl,
+	.compat_ioctl		= compat_ptr_ioctl,
 };

@@ -11,11 +11,26 @@ struct fileattr;
 
 extern const struct inode_operations veneer_file_inode_operations;
 extern const struct file_operations veneer_file_operations;
-extern const struct address_space_operations veneer_address_operations;
+
+/**
+ * struct veneer_file - an open file, in its private_data
+ * @nr: how many places its bytes can come from
+ * @real: the real files, by veneer_run.where, each %NULL until it is needed; a
+ *	reference, set once by cmpxchg, dropped at release
+ */
+struct veneer_file {
+	unsigned int	nr;
+	struct file	*real[] __counted_by(nr);
+};
 
 unsigned int veneer_real_flags(unsigned int flags);
 int veneer_file_adopt(struct file *file, struct file *real);
 void veneer_file_drop(struct file *file);
+struct file *veneer_real_file(const struct file *file, unsigned int where);
+struct file *veneer_real_file_to_write(const struct file *file);
+int veneer_data_ready(struct inode *inode);
+int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
+		      loff_t end, int datasync);
 int veneer_sync_status(struct veneer_mount *m);
 
 int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa);

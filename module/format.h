@@ -115,6 +115,51 @@ static_assert(sizeof(struct veneer_split_disk) == 48);
 
 #define VENEER_SPLIT_MAGIC	0x53524e56	/* "VNRS" */
 #define VENEER_SPLIT_VERSION	1
-#define VENEER_SPLIT_MAP	0x00000001	/* a block map exists */
+
+/* The file is split: it has a block map, if one without any bit set. */
+#define VENEER_SPLIT_MAP	0x00000001
+/* The map is on disk: that it is missing means that something was lost. */
+#define VENEER_SPLIT_SAVED	0x00000002
+/* The file was being cut to below_size: bytes past that are gone. */
+#define VENEER_SPLIT_CUT	0x00000004
+#define VENEER_SPLIT_FLAGS	(VENEER_SPLIT_MAP | VENEER_SPLIT_SAVED | \
+				 VENEER_SPLIT_CUT)
+
+#define VENEER_BLOCK_SHIFT_MIN	12
+#define VENEER_BLOCK_SHIFT_MAX	21
+
+/* The folder in .veneer that holds the block maps, each named by its UUID. */
+#define VENEER_MAP_DIR_NAME	"map"
+
+/**
+ * struct veneer_map_disk - the beginning of a block map
+ * @magic: %VENEER_MAP_MAGIC
+ * @version: %VENEER_MAP_VERSION
+ * @block_shift: log2 of the block size; as in the record
+ * @pad: zero
+ * @flags: zero
+ * @crc: crc32 (little-endian, seed ~0) of this struct with this field zero
+ * @nr_blocks: how many bits the map has
+ * @uuid: the map's name
+ *
+ * It stands at the beginning of the file's first block, whose rest is zero.
+ * The bitmap follows in the second block: bit n is bit n % 8 of byte n / 8,
+ * and is set when block n is in this layer.  The file ends with the bitmap,
+ * whose length is rounded up to 8 bytes; bits past @nr_blocks are zero.
+ */
+struct veneer_map_disk {
+	__le32	magic;
+	__u8	version;
+	__u8	block_shift;
+	__u8	pad[2];
+	__le32	flags;
+	__le32	crc;
+	__le64	nr_blocks;
+	__u8	uuid[16];
+} __packed;
+static_assert(sizeof(struct veneer_map_disk) == 40);
+
+#define VENEER_MAP_MAGIC	0x4d524e56	/* "VNRM" */
+#define VENEER_MAP_VERSION	1
 
 #endif

@@ -13,7 +13,10 @@
 #include "file.h"
 #include "inode.h"
 #include "links.h"
+#include "log.h"
 #include "namei.h"
+#include "pagecache.h"
+#include "split.h"
 #include "xattr.h"
 
 /* What chattr(1) has set on the real object. */
@@ -82,6 +85,20 @@ int veneer_inode_below_data(const struct inode *inode, struct path *data)
 	const struct veneer_inode *vi = veneer_inode(inode);
 
 	return vi->data_err ? : veneer_stack_data(vi->below, data);
+}
+
+/**
+ * veneer_inode_chain - the files of layers that have the data
+ * @inode: a regular file of a mount that is not whole, or was not
+ *
+ * Return: the chain, which lives as long as @inode; or an ERR_PTR().
+ */
+struct veneer_chain *veneer_inode_chain(const struct inode *inode)
+{
+	const struct veneer_inode *vi = veneer_inode(inode);
+
+	return vi->data_err ? ERR_PTR(vi->data_err) :
+			      veneer_stack_chain(vi->below);
 }
 
 /**
@@ -183,11 +200,18 @@ static void annotate_locks(struct inode *inode)
 	static struct lock_class_key dir_key[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key file_key[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key lock_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key io_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key inner_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key cache_key[FILESYSTEM_MAX_STACK_DEPTH];
 	int depth = inode->i_sb->s_stack_depth - 1;
 
 	lockdep_set_class(&inode->i_rwsem, S_ISDIR(inode->i_mode) ?
 			  &dir_key[depth] : &file_key[depth]);
 	lockdep_set_class(&veneer_inode(inode)->lock, &lock_key[depth]);
+	lockdep_set_class(&veneer_inode(inode)->io_lock, &io_key[depth]);
+	lockdep_set_class(&veneer_inode(inode)->inner_lock, &inner_key[depth]);
+	lockdep_set_class(&inode->i_mapping->invalidate_lock,
+			  &cache_key[depth]);
 #endif
 }
 
@@ -212,6 +236,7 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	vi->below = found->below;
 	vi->links = found->links;
 	vi->whole = found->whole;
+	vi->has_map = found->has_map;
 	vi->data_err = found->data_err;
 	if (found->below)
 		veneer_stack_real(found->below, &vi->below_real);
@@ -263,6 +288,17 @@ static void *found_key(const struct super_block *sb,
 	return found->below;
 }
 
+static void finish_cut(struct super_block *sb, struct veneer_found *found)
+{
+	int err = veneer_split_finish_cut(veneer_mount(sb), found->upper);
+
+	if (!err)
+		return;
+	veneer_err_ratelimited("%pd2: cannot finish an interrupted truncation (error %d); the file cannot be read\n",
+			       found->upper, err);
+	found->data_err = err == -EUCLEAN ? err : -EIO;
+}
+
 /**
  * veneer_inode_get - find or make the inode of an object
  * @sb: the mount
@@ -289,6 +325,9 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 		/* Nobody copies it up before we are done. */
 		err = found->complete ? found->complete(sb, found) : 0;
 		if (!err) {
+			/* Nobody can have it open: the one time to do this. */
+			if (found->cut)
+				finish_cut(sb, found);
 			inode_fill(inode, found);
 			unlock_new_inode(inode);
 			return inode;
@@ -416,12 +455,9 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 }
 
 /* Hands the change on to the upper. */
-static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
-			 struct iattr *attr)
+static int setattr_upper(struct inode *inode, struct iattr *attr)
 {
-	struct inode *inode = d_inode(dentry);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	struct user_namespace *fs_ns = i_user_ns(inode);
 	struct dentry *upper = veneer_upper(inode);
 	int err;
 
@@ -433,13 +469,6 @@ static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
 	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
 	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
 		attr->ia_valid &= ~ATTR_MODE;
-	/* Ids as the caller's mount maps them mean nothing to the upper's. */
-	if (attr->ia_valid & ATTR_UID)
-		attr->ia_vfsuid = VFSUIDT_INIT(from_vfsuid(idmap, fs_ns,
-							   attr->ia_vfsuid));
-	if (attr->ia_valid & ATTR_GID)
-		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, fs_ns,
-							   attr->ia_vfsgid));
 	/* The mode has the type that the mount shows. */
 	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
 			(d_inode(upper)->i_mode & S_IFMT);
@@ -461,13 +490,52 @@ static int setattr_upper(struct mnt_idmap *idmap, struct dentry *dentry,
 	return err;
 }
 
+/*
+ * Changes the size of a file whose bytes may be in two places, and in the
+ * page cache of its mappings.
+ */
+static int set_size(struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	const loff_t size = attr->ia_size;
+	int err;
+
+	/* The copy-up may be of the new size already: pages go before it. */
+	err = veneer_cache_resize(inode, size);
+	if (!err)
+		err = veneer_copy_up_data(dentry, size);
+	/* Or of the old one: and then it has brought that back. */
+	if (!err)
+		err = veneer_cache_resize(inode, size);
+	if (!err)
+		err = veneer_split_cut_begin(inode, size);
+	if (!err) {
+		err = setattr_upper(inode, attr);
+		err = veneer_split_cut_end(inode, size, err);
+	}
+	if (err)
+		veneer_copyattr(inode);
+	else if (veneer_split_is_complete(inode))
+		err = veneer_split_flush(inode, NULL);
+	return err;
+}
+
 int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		   struct iattr *attr)
 {
+	struct user_namespace *fs_ns = i_user_ns(d_inode(dentry));
 	int err = setattr_prepare(idmap, dentry, attr);
 
 	if (err)
 		return err;
+
+	/* Ids as the caller's mount maps them mean nothing to the upper's. */
+	if (attr->ia_valid & ATTR_UID)
+		attr->ia_vfsuid = VFSUIDT_INIT(from_vfsuid(idmap, fs_ns,
+							   attr->ia_vfsuid));
+	if (attr->ia_valid & ATTR_GID)
+		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, fs_ns,
+							   attr->ia_vfsgid));
 
 	if (attr->ia_valid & ATTR_SIZE) {
 		/*
@@ -476,11 +544,10 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		 */
 		if (attr->ia_size != i_size_read(d_inode(dentry)))
 			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
-		err = veneer_copy_up_data(dentry, attr->ia_size);
-	} else {
-		err = veneer_copy_up(dentry);
+		return set_size(dentry, attr);
 	}
-	return err ? err : setattr_upper(idmap, dentry, attr);
+	err = veneer_copy_up(dentry);
+	return err ? : setattr_upper(d_inode(dentry), attr);
 }
 
 /**
@@ -515,6 +582,14 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->below = NULL;
 	vi->below_real = (struct path) {};
 	vi->whole = false;
+	vi->has_map = false;
+	vi->split = NULL;
+	vi->inner = NULL;
+	vi->unsynced = false;
+	atomic_set(&vi->own_maps, 0);
+	atomic_set(&vi->lent_maps, 0);
+	vi->recalled = false;
+	vi->past_cache = false;
 	vi->data_err = 0;
 	vi->nameless = false;
 	vi->impure = false;
@@ -522,7 +597,46 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->links = NULL;
 	vi->key = NULL;
 	mutex_init(&vi->lock);
+	mutex_init(&vi->io_lock);
+	mutex_init(&vi->inner_lock);
 	return &vi->vfs_inode;
+}
+
+/**
+ * veneer_drop_inode - is an inode that nobody uses to be forgotten at once?
+ * @inode: the inode, its i_lock held
+ *
+ * The real one is cached well enough; but what is not yet on the disk must
+ * not be forgotten.
+ */
+int veneer_drop_inode(struct inode *inode)
+{
+	return generic_drop_inode(inode) || !(inode->i_state & I_DIRTY_ALL);
+}
+
+void veneer_evict_inode(struct inode *inode)
+{
+	truncate_inode_pages_final(&inode->i_data);
+	clear_inode(inode);
+	if (!S_ISREG(inode->i_mode))
+		return;
+	veneer_inner_drop(inode);
+	if (veneer_split_evict(inode))
+		veneer_err_ratelimited("%pd2: a block map without a file is left in .veneer\n",
+				       veneer_upper(inode));
+}
+
+int veneer_write_inode(struct inode *inode, struct writeback_control *wbc)
+{
+	int err;
+
+	if (!S_ISREG(inode->i_mode))
+		return 0;
+	err = veneer_split_flush(inode, NULL);
+	if (!err && !veneer_split_unsaved(inode) &&
+	    !(inode->i_state & I_DIRTY_PAGES))
+		veneer_inner_drop(inode);
+	return err;
 }
 
 /* After eviction: RCU path walk may still look at @upper's dentry. */
@@ -532,6 +646,7 @@ void veneer_destroy_inode(struct inode *inode)
 
 	veneer_names_free(vi->names);
 	kfree(vi->links);
+	veneer_split_free(vi->split);
 	dput(vi->upper);
 	dput(vi->below);
 }
@@ -539,6 +654,8 @@ void veneer_destroy_inode(struct inode *inode)
 void veneer_free_inode(struct inode *inode)
 {
 	mutex_destroy(&veneer_inode(inode)->lock);
+	mutex_destroy(&veneer_inode(inode)->io_lock);
+	mutex_destroy(&veneer_inode(inode)->inner_lock);
 	kmem_cache_free(inode_cache, veneer_inode(inode));
 }
 

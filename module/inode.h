@@ -5,10 +5,13 @@
 
 #include <linux/fs.h>
 #include <linux/path.h>
+#include <linux/writeback.h>
 
 #include "mount.h"
 
+struct veneer_chain;
 struct veneer_names;
+struct veneer_split;
 
 /**
  * struct veneer_inode - an object of a mount
@@ -23,6 +26,30 @@ struct veneer_names;
  *	one of the two sees what the other did.  See mount.h for its place
  * @whole: of a regular file: all data is in the upper.  Only ever becomes
  *	true, under @lock; read without it by veneer_is_whole()
+ * @has_map: of a regular file: its record has a block map, and @split is to be
+ *	read from the disk.  Fixed
+ * @split: of a regular file: its split state, %NULL before it has one.  Set
+ *	once, under @lock, and read without it by veneer_inode_split(); freed
+ *	with the inode
+ * @io_lock: of a regular file: held while blocks are filled and bits set, so
+ *	that nobody fills a block that somebody else has written.  See mount.h
+ *	for its place
+ * @inner_lock: of a regular file: for @inner, and held by mmap(2) while it
+ *	decides; that and a page fault come with mmap_lock, so no I/O is done
+ *	under it
+ * @inner: of a regular file: the upper's file, open for the module's own
+ *	reading and writing; a reference, or %NULL.  Under @inner_lock
+ * @unsynced: of a regular file: that it is in the upper may not be on the disk
+ *	yet, and making its data durable would not change that
+ * @own_maps: of a regular file: how many mappings are served from the inode's
+ *	own page cache, or will be after the first change
+ * @past_cache: of a regular file: it is being changed past the mount's page
+ *	cache, and none of its pages may be written back.  Under i_rwsem, held
+ *	for writing; read without it by writeback, which waits for it to end
+ * @lent_maps: of a regular file: how many of those map the layer's file until
+ *	then; see mmap.c
+ * @recalled: of a regular file: they do so no longer.  Written under the
+ *	mapping's invalidate lock, held for writing
  * @data_err: of a regular file that is not @whole: why its data cannot be had,
  *	as a negative error; 0 when it can.  Fixed
  * @nameless: the name was removed before there was an upper; a copy-up then
@@ -44,6 +71,16 @@ struct veneer_inode {
 	struct path		below_real;
 	struct mutex		lock;		/* as said above */
 	bool			whole;
+	bool			has_map;
+	struct veneer_split	*split;
+	struct mutex		io_lock;	/* as said above */
+	struct mutex		inner_lock;	/* as said above */
+	struct file		*inner;
+	bool			unsynced;
+	atomic_t		own_maps;
+	bool			past_cache;
+	atomic_t		lent_maps;
+	bool			recalled;
 	int			data_err;
 	bool			nameless;
 	bool			impure;
@@ -71,6 +108,18 @@ static inline struct dentry *veneer_upper(const struct inode *inode)
 	return smp_load_acquire(&veneer_inode(inode)->upper);
 }
 
+/**
+ * veneer_inode_split - the split state of a file, or %NULL
+ * @inode: an object of a mount
+ *
+ * Also a file that has become whole has one.  It lives as long as the inode.
+ */
+static inline struct veneer_split *veneer_inode_split(const struct inode *inode)
+{
+	/* Pairs with veneer_split_attach(). */
+	return smp_load_acquire(&veneer_inode(inode)->split);
+}
+
 static inline bool veneer_is_whole(const struct inode *inode)
 {
 	/* Pairs with veneer_inode_set_whole(). */
@@ -92,6 +141,8 @@ static inline void veneer_inode_set_whole(struct inode *inode)
  *	an upper, to find that if another name has brought it; or %NULL
  * @ino: the inode number to show
  * @whole: of a regular file: all data is in the upper
+ * @has_map: of one that is not: there is a block map
+ * @cut: of one that is not: a truncation was interrupted
  * @data_err: of one that is not: why its data cannot be had, or 0
  * @cdev0: the object is the stand-in for a character device 0:0
  */
@@ -103,6 +154,8 @@ struct veneer_found {
 				    struct veneer_found *found);
 	u64		ino;
 	bool		whole;
+	bool		has_map;
+	bool		cut;
 	int		data_err;
 	bool		cdev0;
 };
@@ -112,6 +165,7 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
 int veneer_inode_below_data(const struct inode *inode, struct path *data);
+struct veneer_chain *veneer_inode_chain(const struct inode *inode);
 int veneer_inode_data(const struct inode *inode, struct path *data);
 void veneer_copyattr(struct inode *inode);
 void veneer_inode_lost_name(struct inode *inode);
@@ -120,6 +174,9 @@ bool veneer_has_origin(const struct inode *inode);
 struct inode *veneer_alloc_inode(struct super_block *sb);
 void veneer_free_inode(struct inode *inode);
 void veneer_destroy_inode(struct inode *inode);
+int veneer_drop_inode(struct inode *inode);
+void veneer_evict_inode(struct inode *inode);
+int veneer_write_inode(struct inode *inode, struct writeback_control *wbc);
 
 int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
 int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,

@@ -12,6 +12,7 @@
 #include <linux/module.h>
 #include <linux/sysfs.h>
 
+#include "control.h"
 #include "inode.h"
 #include "mount.h"
 #include "stack.h"
@@ -69,8 +70,14 @@ static int __init veneer_init(void)
 	err = register_filesystem(&veneer_fs_type);
 	if (err)
 		goto err_register;
+	/* Last: it can be used as soon as it is there. */
+	err = veneer_control_init();
+	if (err)
+		goto err_control;
 	return 0;
 
+err_control:
+	unregister_filesystem(&veneer_fs_type);
 err_register:
 	kobject_put(veneer_kobj);
 err_sysfs:
@@ -82,6 +89,7 @@ err_inode:
 
 static void __exit veneer_exit(void)
 {
+	veneer_control_exit();
 	unregister_filesystem(&veneer_fs_type);
 	kobject_put(veneer_kobj);
 	veneer_inode_exit();
@@ -94,3 +102,4 @@ module_exit(veneer_exit);
 MODULE_DESCRIPTION("Stackable copy-on-write filesystem for container hosts");
 MODULE_AUTHOR("The Veneer developers");
 MODULE_LICENSE("GPL");
+MODULE_VERSION(VENEER_MODULE_VERSION);

@@ -6,7 +6,6 @@
  * Callers run with the mounter's credentials.  A mark that is not there is
  * never an error here: most objects carry none.
  */
-#include <linux/crc32.h>
 #include <linux/slab.h>
 #include <linux/xattr.h>
 
@@ -86,8 +85,17 @@ ssize_t veneer_mark_get(const struct path *path, bool userxattr,
 	return len;
 }
 
-/* A mark of any length, for the caller to kvfree(); %NULL for none. */
-static void *mark_get_alloc(const struct path *path, bool userxattr,
+/**
+ * veneer_mark_get_alloc - read a mark of any length
+ * @path: the object
+ * @userxattr: which namespace
+ * @mark: which mark
+ * @size: receives the value's length
+ *
+ * Return: the value, for the caller to kvfree(); %NULL for none; or an
+ * ERR_PTR().
+ */
+void *veneer_mark_get_alloc(const struct path *path, bool userxattr,
 			    enum veneer_mark mark, size_t *size)
 {
 	void *value = veneer_getxattr_alloc(path,
@@ -228,7 +236,8 @@ int veneer_is_cdev0(const struct path *path, bool userxattr)
 char *veneer_redirect_get(const struct path *path, bool userxattr)
 {
 	size_t size;
-	char *to = mark_get_alloc(path, userxattr, VENEER_MARK_REDIRECT, &size);
+	char *to = veneer_mark_get_alloc(path, userxattr, VENEER_MARK_REDIRECT,
+					 &size);
 
 	if (IS_ERR_OR_NULL(to))
 		return to;
@@ -285,105 +294,4 @@ int veneer_origin_set(const struct path *path, bool userxattr, u64 ino)
 
 	return veneer_mark_set(path, userxattr, VENEER_MARK_ORIGIN,
 			       &disk, sizeof(disk));
-}
-
-static u32 split_crc(struct veneer_split_disk *disk, size_t size)
-{
-	__le32 saved = disk->crc;
-	u32 crc;
-
-	disk->crc = 0;
-	crc = crc32_le(~0, (const u8 *)disk, size);
-	disk->crc = saved;
-	return crc;
-}
-
-static const char *split_fault(struct veneer_split_disk *disk, size_t size)
-{
-	if (size < sizeof(*disk) ||
-	    le32_to_cpu(disk->magic) != VENEER_SPLIT_MAGIC)
-		return "is not one";
-	if (disk->version != VENEER_SPLIT_VERSION)
-		return "is of another version";
-	if (split_crc(disk, size) != le32_to_cpu(disk->crc))
-		return "has a wrong checksum";
-	if (le32_to_cpu(disk->path_len) != size - sizeof(*disk) ||
-	    le64_to_cpu(disk->below_size) > MAX_LFS_FILESIZE ||
-	    disk->path[0] != '/' ||
-	    strnlen(disk->path, size - sizeof(*disk)) != size - sizeof(*disk))
-		return "is damaged";
-	if (le32_to_cpu(disk->flags))
-		return "uses features that this version does not have";
-	return NULL;
-}
-
-/**
- * veneer_split_get - read a split record
- * @path: a regular file of the upper or of a layer
- * @userxattr: which namespace
- * @split: receives the record; the caller kfree()s its path
- *
- * Return: 1 when there is one, 0 when not, or a negative error; %-EUCLEAN,
- * and a line in the log, for one that cannot be trusted.
- */
-int veneer_split_get(const struct path *path, bool userxattr,
-		     struct veneer_split *split)
-{
-	struct veneer_split_disk *disk;
-	const char *fault;
-	size_t size;
-
-	disk = mark_get_alloc(path, userxattr, VENEER_MARK_SPLIT, &size);
-	if (!disk)
-		return 0;
-	if (IS_ERR(disk))
-		return PTR_ERR(disk);
-
-	fault = split_fault(disk, size);
-	if (fault) {
-		veneer_err_ratelimited("%pd2: split record %s; the file cannot be read\n",
-				       path->dentry, fault);
-		kvfree(disk);
-		return -EUCLEAN;
-	}
-
-	split->below_size = le64_to_cpu(disk->below_size);
-	split->path = kmemdup_nul(disk->path, size - sizeof(*disk), GFP_KERNEL);
-	kvfree(disk);
-	return split->path ? 1 : -ENOMEM;
-}
-
-/**
- * veneer_split_set - write a split record, and the mark that stops overlayfs
- * @path: a regular file of the upper, not yet visible
- * @userxattr: which namespace
- * @split: the record
- */
-int veneer_split_set(const struct path *path, bool userxattr,
-		     const struct veneer_split *split)
-{
-	size_t path_len = strlen(split->path);
-	size_t size = sizeof(struct veneer_split_disk) + path_len;
-	struct veneer_split_disk *disk;
-	int err;
-
-	/* Empty is the form that every version of overlayfs understands. */
-	err = veneer_mark_set(path, userxattr, VENEER_MARK_METACOPY, "", 0);
-	if (err)
-		return err;
-
-	disk = kzalloc(size, GFP_KERNEL);
-	if (!disk)
-		return -ENOMEM;
-
-	disk->magic = cpu_to_le32(VENEER_SPLIT_MAGIC);
-	disk->version = VENEER_SPLIT_VERSION;
-	disk->below_size = cpu_to_le64(split->below_size);
-	disk->path_len = cpu_to_le32(path_len);
-	memcpy(disk->path, split->path, path_len);
-	disk->crc = cpu_to_le32(split_crc(disk, size));
-
-	err = veneer_mark_set(path, userxattr, VENEER_MARK_SPLIT, disk, size);
-	kfree(disk);
-	return err;
 }

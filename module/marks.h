@@ -41,6 +41,8 @@ enum veneer_mark {
 const char *veneer_mark_name(bool userxattr, enum veneer_mark mark);
 ssize_t veneer_mark_get(const struct path *path, bool userxattr,
 			enum veneer_mark mark, void *buf, size_t size);
+void *veneer_mark_get_alloc(const struct path *path, bool userxattr,
+			    enum veneer_mark mark, size_t *size);
 int veneer_mark_set(const struct path *path, bool userxattr,
 		    enum veneer_mark mark, const void *value, size_t size);
 int veneer_mark_remove(const struct path *path, bool userxattr,
@@ -53,20 +55,5 @@ int veneer_is_cdev0(const struct path *path, bool userxattr);
 char *veneer_redirect_get(const struct path *path, bool userxattr);
 int veneer_origin_get(const struct path *path, bool userxattr, u64 *ino);
 int veneer_origin_set(const struct path *path, bool userxattr, u64 ino);
-
-/**
- * struct veneer_split - a split record in memory
- * @below_size: bytes of the file below that are visible
- * @path: path of the file below from the stack's root; owned
- */
-struct veneer_split {
-	u64	below_size;
-	char	*path;
-};
-
-int veneer_split_get(const struct path *path, bool userxattr,
-		     struct veneer_split *split);
-int veneer_split_set(const struct path *path, bool userxattr,
-		     const struct veneer_split *split);
 
 #endif

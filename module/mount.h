@@ -9,14 +9,21 @@
  *     sb_writers of a mount
  *       i_rwsem of the mount's directories, as the VFS orders them
  *         i_rwsem of a mount's file
- *           veneer_inode.lock: one at a time
- *             veneer_links_index.lock
- *             sb_writers of the upper's filesystem
- *               s_vfs_rename_mutex of the upper's filesystem
- *                 i_rwsem of the upper's directories and files: work/ first
- *             i_rwsem of a directory of the stack
- *               veneer_stack_inode.lock
- *                 i_rwsem of a directory of a layer
+ *           veneer_split.flush_lock
+ *             veneer_inode.lock: one at a time
+ *               veneer_links_index.lock
+ *               veneer_inode.io_lock
+ *                 sb_writers of the upper's filesystem
+ *                   s_vfs_rename_mutex of the upper's filesystem
+ *                     i_rwsem of the upper's directories and files: work/
+ *                     first
+ *               i_rwsem of a directory of the stack
+ *                 veneer_stack_inode.lock
+ *                   i_rwsem of a directory of a layer
+ *
+ * A page fault takes, under mmap_lock: the invalidate lock of a mount's file,
+ * a folio's lock, veneer_inode.inner_lock.  Under these, no lock of the upper
+ * is taken: the first is held over zapping and forgetting pages only.
  *
  * mmap_lock is taken under i_rwsem of a mount's file and of its directories
  * (a copy to or from user memory faults), so nothing under mmap_lock may take

@@ -18,6 +18,7 @@
 #include "log.h"
 #include "marks.h"
 #include "namei.h"
+#include "record.h"
 #include "xattr.h"
 
 /**
@@ -26,7 +27,8 @@
  * @hides: what the stack has under this name does not show through
  * @redirect: where in the stack a directory's lower part is, for kvfree();
  *	%NULL for the same name
- * @split: a file's record of where its data is; @split.path is %NULL for none
+ * @record: a file's record of where its data is; @record.path is %NULL for
+ *	none
  * @metacopy: a file's data is where overlayfs's rules say
  * @data_err: a file's data cannot be had, and why
  * @has_origin: @ino counts
@@ -37,7 +39,7 @@ struct upper_facts {
 	struct path		path;
 	bool			hides;
 	char			*redirect;
-	struct veneer_split	split;
+	struct veneer_record	record;
 	bool			metacopy;
 	int			data_err;
 	bool			has_origin;
@@ -79,7 +81,7 @@ static void facts_put(struct upper_facts *facts)
 {
 	dput(facts->path.dentry);
 	kvfree(facts->redirect);
-	kfree(facts->split.path);
+	kfree(facts->record.path);
 }
 
 static int read_redirect(struct upper_facts *facts, bool userxattr)
@@ -108,7 +110,7 @@ static int read_file_marks(struct upper_facts *facts, bool userxattr)
 {
 	int ret;
 
-	ret = veneer_split_get(&facts->path, userxattr, &facts->split);
+	ret = veneer_record_get(&facts->path, userxattr, &facts->record);
 	/* Such a file can still be looked at, and removed. */
 	if (ret == -EUCLEAN) {
 		facts->data_err = ret;
@@ -206,8 +208,8 @@ static struct dentry *find_data(struct veneer_mount *m, struct inode *dir,
 	struct dentry *root = m->stack->s_root;
 	const char *path = name->d_name.name;
 
-	if (facts->split.path)
-		return follow_record(root, facts, facts->split.path, false);
+	if (facts->record.path)
+		return follow_record(root, facts, facts->record.path, false);
 	if (facts->redirect && *facts->redirect == '/')
 		return follow_record(root, facts, facts->redirect, false);
 	if (!veneer_inode(dir)->below)
@@ -226,7 +228,7 @@ static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
 
 	if (facts->data_err)
 		return NULL;
-	if (facts->split.path || facts->metacopy) {
+	if (facts->record.path || facts->metacopy) {
 		below = find_data(m, dir, name, facts);
 		if (below != ERR_PTR(-EIO) && below != ERR_PTR(-EUCLEAN))
 			return below;
@@ -274,7 +276,9 @@ static void found_upper(struct veneer_mount *m, struct upper_facts *facts,
 	facts->path.dentry = NULL;
 	found->cdev0 = facts->cdev0;
 	found->data_err = facts->data_err;
-	found->whole = !facts->split.path && !facts->metacopy &&
+	found->has_map = facts->record.flags & VENEER_SPLIT_MAP;
+	found->cut = facts->record.flags & VENEER_SPLIT_CUT;
+	found->whole = !facts->record.path && !facts->metacopy &&
 		       !facts->data_err;
 	found->ino = facts->has_origin ? facts->ino :
 		     veneer_map_ino(m->upper_fsid,

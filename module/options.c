@@ -2,6 +2,7 @@
 /* Options of a mount: from strings to paths, and back in /proc/mounts. */
 #include <linux/cred.h>
 #include <linux/ctype.h>
+#include <linux/file.h>
 #include <linux/fs_parser.h>
 #include <linux/log2.h>
 #include <linux/module.h>
@@ -9,12 +10,16 @@
 #include <linux/slab.h>
 
 #include "log.h"
+#include "lowerfile.h"
 #include "mount.h"
 #include "options.h"
+#include "stack_fd.h"
 
 enum option {
 	OPT_LOWERDIR,
 	OPT_LOWERDIR_ADD,
+	OPT_LOWERFILE,
+	OPT_STACK,
 	OPT_UPPERDIR,
 	OPT_WORKDIR,
 	OPT_VOLATILE,
@@ -26,6 +31,8 @@ enum option {
 static const struct fs_parameter_spec veneer_parameters[] = {
 	fsparam_string("lowerdir",	OPT_LOWERDIR),
 	fsparam_string("lowerdir+",	OPT_LOWERDIR_ADD),
+	fsparam_string("lowerfile",	OPT_LOWERFILE),
+	fsparam_fd("stack",		OPT_STACK),
 	fsparam_string("upperdir",	OPT_UPPERDIR),
 	fsparam_string("workdir",	OPT_WORKDIR),
 	fsparam_flag("volatile",	OPT_VOLATILE),
@@ -48,11 +55,38 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-/* Finds @name and, for /proc/mounts, what it is called from the root. */
-static int find_dir(struct fs_context *fc, const char *option, const char *name,
-		    struct path *path, char **full_name)
+/*
+ * Sees that a directory will do, and finds out what it is called from the root,
+ * for /proc/mounts.
+ */
+static int judge_dir(struct fs_context *fc, const char *option,
+		     const char *name, const struct path *path,
+		     char **full_name)
 {
 	char *buf, *full;
+
+	if (!d_can_lookup(path->dentry)) {
+		veneer_fc_err(fc, "%s: %s is not a directory", option, name);
+		return -ENOTDIR;
+	}
+	if (path->dentry->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE)) {
+		veneer_fc_err(fc, "%s: '%s' is on a filesystem with its own rules for names",
+			      option, name);
+		return -EINVAL;
+	}
+
+	buf = kmalloc(PATH_MAX, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	full = d_path(path, buf, PATH_MAX);
+	*full_name = kstrdup(IS_ERR(full) ? name : full, GFP_KERNEL);
+	kfree(buf);
+	return *full_name ? 0 : -ENOMEM;
+}
+
+static int open_dir(struct fs_context *fc, const char *option, const char *name,
+		    struct path *path)
+{
 	int err;
 
 	if (!*name) {
@@ -61,31 +95,9 @@ static int find_dir(struct fs_context *fc, const char *option, const char *name,
 	}
 
 	err = kern_path(name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, path);
-	if (err) {
+	if (err)
 		veneer_fc_err(fc, "%s: cannot open directory '%s': error %d",
 			      option, name, err);
-		return err;
-	}
-
-	err = -EINVAL;
-	if (path->dentry->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE)) {
-		veneer_fc_err(fc, "%s: '%s' is on a filesystem with its own rules for names",
-			      option, name);
-		goto fail;
-	}
-
-	err = -ENOMEM;
-	buf = kmalloc(PATH_MAX, GFP_KERNEL);
-	if (!buf)
-		goto fail;
-	full = d_path(path, buf, PATH_MAX);
-	*full_name = kstrdup(IS_ERR(full) ? name : full, GFP_KERNEL);
-	kfree(buf);
-	if (*full_name)
-		return 0;
-fail:
-	path_put(path);
-	*path = (struct path) {};
 	return err;
 }
 
@@ -111,8 +123,17 @@ static int options_make_room(struct veneer_options *options)
 	return 0;
 }
 
-static int add_layer(struct fs_context *fc, struct veneer_options *options,
-		     const char *option, const char *name)
+/**
+ * veneer_options_add_path - one more layer, under those given so far
+ * @fc: the context, for messages
+ * @options: the options
+ * @option: the option that it comes from, for messages
+ * @name: what to call it in messages
+ * @path: the layer; the caller keeps its reference
+ */
+int veneer_options_add_path(struct fs_context *fc,
+			    struct veneer_options *options, const char *option,
+			    const char *name, const struct path *path)
 {
 	unsigned int nr = options->nr_layers;
 	int err;
@@ -125,10 +146,35 @@ static int add_layer(struct fs_context *fc, struct veneer_options *options,
 
 	err = options_make_room(options);
 	if (!err)
-		err = find_dir(fc, option, name, &options->layers[nr],
-			       &options->layer_names[nr]);
-	if (!err)
-		options->nr_layers++;
+		err = judge_dir(fc, option, name, path,
+				&options->layer_names[nr]);
+	if (err)
+		return err;
+	path_get(path);
+	options->layers[nr] = *path;
+	options->nr_layers++;
+	return 0;
+}
+
+/**
+ * veneer_options_add_name - one more layer, under those given so far
+ * @fc: the context, for messages
+ * @options: the options
+ * @option: the option that it comes from, for messages
+ * @name: its path
+ */
+int veneer_options_add_name(struct fs_context *fc,
+			    struct veneer_options *options, const char *option,
+			    const char *name)
+{
+	struct path path;
+	int err;
+
+	err = open_dir(fc, option, name, &path);
+	if (err)
+		return err;
+	err = veneer_options_add_path(fc, options, option, name, &path);
+	path_put(&path);
 	return err;
 }
 
@@ -164,7 +210,7 @@ static int parse_lowerdir(struct fs_context *fc, struct veneer_options *options,
 
 		*p = '\0';
 		unescape(start);
-		err = add_layer(fc, options, "lowerdir", start);
+		err = veneer_options_add_name(fc, options, "lowerdir", start);
 		if (err || last)
 			return err;
 		start = p + 1;
@@ -174,19 +220,47 @@ static int parse_lowerdir(struct fs_context *fc, struct veneer_options *options,
 static int set_dir(struct fs_context *fc, const char *option, char *value,
 		   struct path *path, char **name)
 {
-	struct path new_path = {};
+	struct path new_path;
 	char *new_name;
 	int err;
 
 	unescape(value);
-	err = find_dir(fc, option, value, &new_path, &new_name);
+	err = open_dir(fc, option, value, &new_path);
 	if (err)
 		return err;
+	err = judge_dir(fc, option, value, &new_path, &new_name);
+	if (err) {
+		path_put(&new_path);
+		return err;
+	}
 
 	path_put(path);
 	kfree(*name);
 	*path = new_path;
 	*name = new_name;
+	return 0;
+}
+
+/* @fd counts when the number came as a string, as it does from mount(2). */
+static int set_stack(struct fs_context *fc, struct veneer_options *options,
+		     const struct fs_parameter *param, unsigned int fd)
+{
+	struct file *file = param->type == fs_value_is_file ?
+			    get_file(param->file) : fget(fd);
+
+	if (!file) {
+		veneer_fc_err(fc, "stack: there is no descriptor %u", fd);
+		return -EBADF;
+	}
+	if (!veneer_stack_of_file(file)) {
+		veneer_fc_err(fc, "stack: descriptor %u is not one that VENEER_IOC_STACK_OPEN has returned",
+			      fd);
+		fput(file);
+		return -EINVAL;
+	}
+	if (options->stack_file)
+		fput(options->stack_file);
+	options->stack_file = file;
 	return 0;
 }
 
@@ -250,7 +324,11 @@ static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	case OPT_LOWERDIR:
 		return parse_lowerdir(fc, options, param->string);
 	case OPT_LOWERDIR_ADD:
-		return add_layer(fc, options, "lowerdir+", param->string);
+		return veneer_options_add_name(fc, options, "lowerdir+", param->string);
+	case OPT_LOWERFILE:
+		return veneer_lowerfile(fc, options, param->string);
+	case OPT_STACK:
+		return set_stack(fc, options, param, result.uint_32);
 	case OPT_UPPERDIR:
 		return set_dir(fc, "upperdir", param->string, &options->upper,
 			       &options->upper_name);
@@ -313,8 +391,13 @@ static bool differs(const char *given, const char *now)
 
 /* Which of the options given would have to be changed; %NULL for none. */
 static const char *changed_option(const struct veneer_options *given,
-				  const struct veneer_options *now)
+				  const struct veneer_mount *m)
 {
+	const struct veneer_options *now = &m->options;
+
+	if (given->stack_file &&
+	    veneer_stack_of_file(given->stack_file) != m->stack)
+		return "stack";
 	if (given->nr_layers && given->nr_layers != now->nr_layers)
 		return "lowerdir";
 	for (unsigned int i = 0; i < given->nr_layers; i++) {
@@ -350,7 +433,7 @@ static int veneer_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
 	struct veneer_mount *m = veneer_mount(sb);
-	const char *changed = changed_option(fc->fs_private, &m->options);
+	const char *changed = changed_option(fc->fs_private, m);
 
 	if (changed) {
 		veneer_fc_err(fc, "%s: cannot be changed by a remount; unmount and mount again",
@@ -413,6 +496,9 @@ void veneer_options_put_paths(struct veneer_options *options)
 		path_put(&options->layers[i]);
 	kvfree(options->layers);
 	options->layers = NULL;
+	if (options->stack_file)
+		fput(options->stack_file);
+	options->stack_file = NULL;
 	path_put(&options->upper);
 	options->upper = (struct path) {};
 	path_put(&options->work);
@@ -452,7 +538,8 @@ static void show_escaped(struct seq_file *m, const char *name,
  * @root: root of the mount
  *
  * What is shown mounts the same again.  The new mount API takes strings of
- * 255 bytes, so that longer lists of layers are shown one by one.
+ * 255 bytes, so that longer lists of layers are shown one by one, however they
+ * were given.
  */
 int veneer_show_options(struct seq_file *m, struct dentry *root)
 {

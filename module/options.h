@@ -13,10 +13,12 @@
 /**
  * struct veneer_options - what a mount was asked for
  * @layers: the layers' directories, top first; references, dropped when the
- *	mount is made
+ *	mount is made.  Of @stack_file: those that count, the rest all zero
  * @layer_names: their absolute paths
  * @nr_layers: how many
  * @room: how many fit
+ * @stack_file: a stack's descriptor, given instead of layers; a reference,
+ *	dropped with the paths; or %NULL
  * @upper: the upper directory; a reference, or all zero
  * @upper_name: its absolute path
  * @work: the working directory; a reference, or all zero
@@ -32,6 +34,7 @@ struct veneer_options {
 	char		**layer_names;
 	unsigned int	nr_layers;
 	unsigned int	room;
+	struct file	*stack_file;
 	struct path	upper;
 	char		*upper_name;
 	struct path	work;
@@ -45,6 +48,12 @@ struct veneer_options {
 
 struct veneer_mount;
 
+int veneer_options_add_name(struct fs_context *fc,
+			    struct veneer_options *options, const char *option,
+			    const char *name);
+int veneer_options_add_path(struct fs_context *fc,
+			    struct veneer_options *options, const char *option,
+			    const char *name, const struct path *path);
 int veneer_init_fs_context(struct fs_context *fc);
 void veneer_options_put_paths(struct veneer_options *options);
 void veneer_options_free(struct veneer_options *options);

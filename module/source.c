@@ -1,22 +1,62 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Source: where the bytes of a regular file come from. */
+#include "blockmap.h"
+#include "chain.h"
 #include "inode.h"
 #include "source.h"
+#include "split.h"
+
+/* Is it the upper's, as the block map says?  Else *@want is cut to below's. */
+static bool from_upper(struct veneer_split *split, loff_t pos,
+		       loff_t *want)
+{
+	const loff_t below_size = veneer_below_size(split);
+	const u8 shift = split->record.block_shift;
+	loff_t len;
+	bool here;
+	u64 next;
+
+	if (pos >= below_size)
+		return true;
+	len = min(*want, below_size - pos);
+	here = veneer_blockmap_run(&split->map, pos >> shift,
+				   (pos + len - 1) >> shift, &next);
+	/* What follows below's bytes is the upper's, too. */
+	if (here && ((loff_t)next << shift) >= below_size)
+		return true;
+	*want = min_t(u64, here ? *want : len, (next << shift) - pos);
+	return here;
+}
 
 /**
  * veneer_source - where do the bytes at this offset come from?
- * @inode: a regular file of a mount
+ * @inode: a regular file of a mount that has been opened, so that its split
+ *	state and its chain are known
  * @pos: the offset
+ * @want: how many bytes are of interest; not 0
  *
  * The one place that knows; everything that reads, maps, seeks or copies asks
  * here.  The answer can change from "below" to "upper" at any time, never
  * back; the bytes below stay what they were.
  */
-struct veneer_run veneer_source(const struct inode *inode, loff_t pos)
+struct veneer_run veneer_source(const struct inode *inode, loff_t pos,
+				loff_t want)
 {
-	return (struct veneer_run) {
-		.where	= veneer_is_whole(inode) ? VENEER_FROM_UPPER :
-						   VENEER_FROM_BELOW,
-		.len	= MAX_LFS_FILESIZE - pos,
-	};
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_run run = { .where = VENEER_FROM_UPPER, .len = want };
+	struct veneer_chain *chain;
+	unsigned int link;
+
+	if (veneer_is_whole(inode))
+		return run;
+	if (split && from_upper(split, pos, &run.len))
+		return run;
+
+	chain = split ? split->chain : veneer_inode_chain(inode);
+	/* Known since the file was opened. */
+	if (WARN_ON_ONCE(IS_ERR(chain)))
+		return run;
+	link = veneer_chain_source(chain, pos, run.len, &run.len);
+	run.where = VENEER_FROM_LINK(link);
+	return run;
 }

@@ -5,27 +5,22 @@
 
 #include <linux/fs.h>
 
-/**
- * enum veneer_where - the places that bytes come from
- * @VENEER_FROM_BELOW: the file of a layer
- * @VENEER_FROM_UPPER: the file of the upper
- */
-enum veneer_where {
-	VENEER_FROM_BELOW,
-	VENEER_FROM_UPPER,
-	VENEER_NR_WHERE,
-};
+/* veneer_run.where: the file of the upper; a link of the chain below. */
+#define VENEER_FROM_UPPER	0
+#define VENEER_FROM_LINK(n)	((n) + 1)
 
 /**
  * struct veneer_run - a run of bytes from one place
- * @where: the place, where they have the same offset
- * @len: how far the run reaches; beyond the end of the file for the last one
+ * @where: %VENEER_FROM_UPPER, or %VENEER_FROM_LINK of a link of the chain
+ *	below.  The bytes have the same offset there
+ * @len: how far the run reaches, as far as was asked for; it may go on
  */
 struct veneer_run {
-	enum veneer_where	where;
-	loff_t			len;
+	unsigned int	where;
+	loff_t		len;
 };
 
-struct veneer_run veneer_source(const struct inode *inode, loff_t pos);
+struct veneer_run veneer_source(const struct inode *inode, loff_t pos,
+				loff_t want);
 
 #endif

@@ -21,6 +21,7 @@
 #include "stack_links.h"
 
 static atomic_t nr_stacks = ATOMIC_INIT(0);
+static atomic64_t last_id = ATOMIC64_INIT(0);
 
 /**
  * veneer_stack_count - how many stacks there are
@@ -241,6 +242,7 @@ static int stack_fill_super(struct super_block *sb,
 	struct inode *root;
 	int err;
 
+	stack->id = atomic64_inc_return(&last_id);
 	CLASS(veneer_cred, cred)(stack->cred);
 	err = stack_add_layers(req, stack);
 	if (err)
@@ -385,3 +387,61 @@ void veneer_stack_put(struct super_block *sb)
 	if (sb)
 		deactivate_super(sb);
 }
+
+/**
+ * veneer_stack_hold - take one more reference
+ * @sb: a stack that the caller has an active reference of
+ *
+ * Return: @sb, for veneer_stack_put().
+ */
+struct super_block *veneer_stack_hold(struct super_block *sb)
+{
+	atomic_inc(&sb->s_active);
+	return sb;
+}
+
+/**
+ * veneer_stack_may_use - would this mounter have got this very stack?
+ * @sb: the stack
+ * @cred: the mounter's credentials
+ */
+bool veneer_stack_may_use(const struct super_block *sb, const struct cred *cred)
+{
+	return same_cred(veneer_stack(sb)->cred, cred);
+}
+
+/**
+ * veneer_stack_count_mounts - more mounts use it, or fewer
+ * @sb: the stack
+ * @n: how many more
+ */
+void veneer_stack_count_mounts(struct super_block *sb, int n)
+{
+	struct veneer_stack *stack = sb->s_fs_info;
+
+	atomic_add(n, &stack->mounts);
+}
+
+/**
+ * veneer_stack_count_pins - more descriptors keep it, or fewer
+ * @sb: the stack
+ * @n: how many more
+ */
+void veneer_stack_count_pins(struct super_block *sb, int n)
+{
+	struct veneer_stack *stack = sb->s_fs_info;
+
+	atomic_add(n, &stack->pins);
+}
+
+/**
+ * veneer_stack_for_each - call a function for every stack
+ * @fn: the function; s_umount of the stack is held for it
+ * @arg: its second argument
+ */
+void veneer_stack_for_each(void (*fn)(struct super_block *sb, void *arg),
+			   void *arg)
+{
+	iterate_supers_type(&stack_fs_type, fn, arg);
+}
+

@@ -16,6 +16,8 @@
 
 #include "listing.h"
 
+struct veneer_chain;
+
 /**
  * struct veneer_stack_key - what a layer is known by
  * @root: its directory
@@ -44,10 +46,13 @@ struct veneer_stack_key {
  *	found on, rooted at the layer, read-only, no atime
  * @fsid: of each layer: which of the stack's filesystems it is on
  * @links: the table of hard links across layers, made when it is needed
+ * @id: number of the stack, used once
+ * @mounts: how many mounts use it, for information only
+ * @pins: how many open descriptors keep it, likewise
  *
  * @cred to @keys are fixed before the superblock can be found by another mount,
- * the rest before another mount can use it.  All of it lives until the
- * superblock dies.
+ * the rest but the counts before another mount can use it.  All of it lives
+ * until the superblock dies.
  */
 struct veneer_stack {
 	const struct cred	*cred;
@@ -61,6 +66,9 @@ struct veneer_stack {
 	struct vfsmount		**layers;
 	unsigned int		*fsid;
 	struct veneer_stack_links *links;
+	u64			id;
+	atomic_t		mounts;
+	atomic_t		pins;
 };
 
 static inline const struct veneer_stack *veneer_stack(const struct super_block *sb)
@@ -71,7 +79,13 @@ static inline const struct veneer_stack *veneer_stack(const struct super_block *
 struct super_block *veneer_stack_get(struct fs_context *fc,
 				     const struct path *layers, unsigned int nr,
 				     bool userxattr);
+struct super_block *veneer_stack_hold(struct super_block *sb);
 void veneer_stack_put(struct super_block *sb);
+bool veneer_stack_may_use(const struct super_block *sb, const struct cred *cred);
+void veneer_stack_count_mounts(struct super_block *sb, int n);
+void veneer_stack_count_pins(struct super_block *sb, int n);
+void veneer_stack_for_each(void (*fn)(struct super_block *sb, void *arg),
+			   void *arg);
 unsigned int veneer_stack_count(void);
 
 unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev);
@@ -85,6 +99,7 @@ struct dentry *veneer_stack_walk(struct dentry *root, const char *path);
 void veneer_stack_real(const struct dentry *below, struct path *real);
 unsigned int veneer_stack_place(const struct dentry *below, struct path *real);
 int veneer_stack_data(struct dentry *below, struct path *data);
+struct veneer_chain *veneer_stack_chain(struct dentry *below);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);
 unsigned int veneer_stack_nlink(const struct dentry *below);

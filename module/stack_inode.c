@@ -10,10 +10,9 @@
 #include <linux/namei.h>
 #include <linux/slab.h>
 
+#include "chain.h"
 #include "compat.h"
 #include "links_record.h"
-#include "log.h"
-#include "marks.h"
 #include "stack.h"
 #include "stack_inode.h"
 #include "stack_links.h"
@@ -22,22 +21,22 @@
  * struct veneer_stack_inode - an object of a stack
  * @objects: the objects of layers behind it, top first; never empty, fixed
  *	before the inode can be found, dropped at eviction
- * @lock: held while @listing or @data is worked out.  The last lock of all:
+ * @lock: held while @listing or @chain is worked out.  The last lock of all:
  *	under it only layers are read
  * @listing: of a directory: its names.  Set once under @lock, read without;
  *	lives as long as the inode
  * @key: of an object with several names: its inode in @key_layer, for the inode
  *	hash.  Never followed; fixed before the inode can be found
  * @key_layer: which layer that is
- * @data: of a regular file: the object that has its data.  @data.dentry is a
- *	reference, set once under @lock, read without; %NULL until asked for
+ * @chain: of a regular file: where its bytes are.  Set once under @lock, read
+ *	without; %NULL until asked for; freed with the inode
  * @vfs_inode: the inode
  */
 struct veneer_stack_inode {
 	struct veneer_merge	objects;
 	struct mutex		lock;		/* as said above */
 	struct veneer_listing	*listing;
-	struct veneer_at	data;
+	struct veneer_chain	*chain;
 	const struct inode	*key;
 	unsigned int		key_layer;
 	struct inode		vfs_inode;
@@ -221,7 +220,7 @@ struct inode *veneer_stack_alloc_inode(struct super_block *sb)
 		return NULL;
 	si->objects = (struct veneer_merge) {};
 	si->listing = NULL;
-	si->data = (struct veneer_at) {};
+	si->chain = NULL;
 	si->key = NULL;
 	mutex_init(&si->lock);
 	return &si->vfs_inode;
@@ -240,7 +239,7 @@ void veneer_stack_evict_inode(struct inode *inode)
 	truncate_inode_pages_final(&inode->i_data);
 	clear_inode(inode);
 	veneer_listing_free(si->listing);
-	dput(si->data.dentry);
+	veneer_chain_free(si->chain);
 	veneer_merge_free(&si->objects);
 }
 
@@ -382,140 +381,64 @@ const struct veneer_listing *veneer_stack_listing(struct dentry *below)
 	return listing;
 }
 
-/*
- * An overlayfs upper with "metacopy=on" that became a layer: the data is in a
- * layer under it, at the redirect's path or at the same name.
+/**
+ * veneer_stack_objects - the objects of layers behind an object
+ * @below: an object of a stack
+ *
+ * Return: those objects, which live as long as @below.
  */
-static int follow_metacopy(const struct super_block *sb,
-			   const struct dentry *below,
-			   const struct veneer_at *at,
-			   struct veneer_merge *out)
+const struct veneer_merge *veneer_stack_objects(const struct dentry *below)
 {
-	const struct veneer_stack *stack = veneer_stack(sb);
-	const struct veneer_merge *parent;
-	const char *name = below->d_name.name;
-	struct path path;
-	unsigned int skip;
-	char *redirect;
-	int err;
-
-	at_path(sb, at, &path);
-	redirect = veneer_redirect_get(&path, stack->userxattr);
-	if (IS_ERR(redirect))
-		return PTR_ERR(redirect);
-	if (redirect && *redirect == '/') {
-		err = veneer_merge_walk(stack, at->layer + 1, redirect, out);
-		kvfree(redirect);
-		return err ? : veneer_stack_links_apply(stack, at->layer + 1,
-							out);
-	}
-	if (redirect)
-		name = redirect;
-
-	/* A stack's dentries never move. */
-	parent = &stack_inode(d_inode(below->d_parent))->objects;
-	for (skip = 0; skip < parent->nr; skip++) {
-		if (parent->at[skip].layer > at->layer)
-			break;
-	}
-	err = veneer_merge_lookup(stack, parent->at + skip, parent->nr - skip,
-				  name, out);
-	kvfree(redirect);
-	return err ? : veneer_stack_links_apply(stack, at->layer + 1, out);
-}
-
-/* Where the data of the file at @at comes from: further down, or nowhere. */
-static int data_step(struct dentry *below, const struct veneer_at *at,
-		     struct veneer_merge *next)
-{
-	const struct veneer_stack *stack = veneer_stack(below->d_sb);
-	struct veneer_split split;
-	struct path path;
-	int err;
-
-	at_path(below->d_sb, at, &path);
-	err = veneer_split_get(&path, stack->userxattr, &split);
-	if (err < 0)
-		return err;
-	if (err) {
-		err = veneer_merge_walk(stack, at->layer + 1, split.path, next);
-		kfree(split.path);
-		if (!err)
-			err = veneer_stack_links_apply(stack, at->layer + 1,
-						       next);
-		return err ? err : 1;
-	}
-
-	err = veneer_is_metacopy(&path, stack->userxattr);
-	if (err <= 0)
-		return err;
-	err = follow_metacopy(below->d_sb, below, at, next);
-	return err ? err : 1;
-}
-
-static int find_data(struct dentry *below, struct veneer_at *data)
-{
-	struct veneer_at at = *top_object(below);
-	int err;
-
-	dget(at.dentry);
-	for (;;) {
-		struct veneer_merge next = {};
-
-		err = data_step(below, &at, &next);
-		if (err <= 0) {
-			veneer_merge_free(&next);
-			break;
-		}
-		dput(at.dentry);
-		if (!next.nr || !d_is_reg(next.at[0].dentry)) {
-			veneer_err_ratelimited("%pd2: the file below that holds its data is gone\n",
-					       below);
-			veneer_merge_free(&next);
-			return -EIO;
-		}
-		at = next.at[0];
-		dget(at.dentry);
-		veneer_merge_free(&next);
-	}
-	if (err) {
-		dput(at.dentry);
-		return err;
-	}
-	*data = at;
-	return 0;
+	return &stack_inode(d_inode(below))->objects;
 }
 
 /**
- * veneer_stack_data - the object of a layer that has a file's data
+ * veneer_stack_chain - the files that have a file's bytes
+ * @below: a regular file of a stack
+ *
+ * Return: the chain, which lives as long as @below; or an ERR_PTR().  What
+ * went wrong is tried again by the next caller.
+ */
+struct veneer_chain *veneer_stack_chain(struct dentry *below)
+{
+	struct veneer_stack_inode *si = stack_inode(d_inode(below));
+	struct veneer_chain *chain;
+
+	/* Pairs with the release below. */
+	chain = smp_load_acquire(&si->chain);
+	if (chain)
+		return chain;
+
+	if (mutex_lock_killable(&si->lock))
+		return ERR_PTR(-EINTR);
+	chain = si->chain;
+	if (!chain) {
+		CLASS(veneer_cred, cred)(veneer_stack(below->d_sb)->cred);
+
+		chain = veneer_chain_make(below);
+		if (!IS_ERR(chain)) {
+			/* Pairs with the acquire above. */
+			smp_store_release(&si->chain, chain);
+		}
+	}
+	mutex_unlock(&si->lock);
+	return chain;
+}
+
+/**
+ * veneer_stack_data - the uppermost object of a layer that has data of a file
  * @below: a regular file of a stack
  * @data: receives the path; no references: it lives as long as @below
  *
- * Return: 0 or a negative error.  What went wrong is tried again by the next
- * caller.
+ * Return: 0 or a negative error.
  */
 int veneer_stack_data(struct dentry *below, struct path *data)
 {
-	struct veneer_stack_inode *si = stack_inode(d_inode(below));
-	struct veneer_at at = {};
-	int err = 0;
+	struct veneer_chain *chain = veneer_stack_chain(below);
 
-	/* Pairs with the release below: @layer is set when @dentry is. */
-	if (!smp_load_acquire(&si->data.dentry)) {
-		if (mutex_lock_killable(&si->lock))
-			return -EINTR;
-		if (!si->data.dentry)
-			err = find_data(below, &at);
-		if (at.dentry && !err) {
-			si->data.layer = at.layer;
-			/* Pairs with the acquire above. */
-			smp_store_release(&si->data.dentry, at.dentry);
-		}
-		mutex_unlock(&si->lock);
-		if (err)
-			return err;
-	}
-	at_path(below->d_sb, &si->data, data);
+	if (IS_ERR(chain))
+		return PTR_ERR(chain);
+	veneer_chain_path(chain, 0, data);
 	return 0;
 }
 

@@ -12,5 +12,6 @@ struct inode *veneer_stack_new_inode(struct super_block *sb,
 struct inode *veneer_stack_alloc_inode(struct super_block *sb);
 void veneer_stack_free_inode(struct inode *inode);
 void veneer_stack_evict_inode(struct inode *inode);
+const struct veneer_merge *veneer_stack_objects(const struct dentry *below);
 
 #endif

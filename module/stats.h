@@ -15,7 +15,7 @@
  * @bytes_copied: bytes of those blocks, and of files copied whole
  * @bytes_shared: bytes that were left below by files that became split
  * @map_flushes: block maps written
- * @map_bits: bits written with them
+ * @map_bits: bits that were set in what was written of them
  *
  * They only grow.  Plain atomics: each event costs far more than they do, and
  * a host has thousands of mounts, for each of which counters of every

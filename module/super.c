@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mount.h"
 #include "namei.h"
+#include "stack_fd.h"
 #include "workdir.h"
 #include "xattr.h"
 
@@ -58,6 +59,8 @@ static void mount_free(struct veneer_mount *m)
 	dput(m->workdir);
 	if (m->upper)
 		kern_unmount(m->upper);
+	if (m->stack)
+		veneer_stack_count_mounts(m->stack, -1);
 	veneer_stack_put(m->stack);
 	put_cred(m->cred);
 	veneer_options_free(&m->options);
@@ -122,7 +125,9 @@ static const struct super_operations veneer_super_operations = {
 	.alloc_inode	= veneer_alloc_inode,
 	.free_inode	= veneer_free_inode,
 	.destroy_inode	= veneer_destroy_inode,
-	.drop_inode	= generic_delete_inode,
+	.drop_inode	= veneer_drop_inode,
+	.evict_inode	= veneer_evict_inode,
+	.write_inode	= veneer_write_inode,
 	.put_super	= veneer_put_super,
 	.statfs		= veneer_statfs,
 	.sync_fs	= veneer_sync_fs,
@@ -185,11 +190,16 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	m->tunables.block_shift = VENEER_MIN_BLOCK_SHIFT;
 	atomic64_set(&m->tunables.whole_limit, VENEER_DEFAULT_WHOLE_LIMIT);
 	veneer_set_tunables(m, options);
-	stack = veneer_stack_get(fc, options->layers, options->nr_layers,
-				 options->userxattr);
+	if (options->stack_file)
+		stack = veneer_stack_hold(veneer_stack_of_file(options->stack_file));
+	else
+		stack = veneer_stack_get(fc, options->layers,
+					 options->nr_layers,
+					 options->userxattr);
 	err = PTR_ERR_OR_ZERO(stack);
 	if (!err) {
 		m->stack = stack;
+		veneer_stack_count_mounts(stack, 1);
 		if (options->upper.dentry)
 			err = take_upper(fc, m, options);
 		else
@@ -217,15 +227,19 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_d_op = &veneer_dentry_operations;
 	sb->s_xattr = veneer_xattr_handlers;
 	sb->s_flags |= SB_POSIXACL | SB_NOSEC;
-	sb->s_iflags |= SB_I_SKIP_SYNC | SB_I_EVM_HMAC_UNSUPPORTED;
+	sb->s_iflags |= SB_I_EVM_HMAC_UNSUPPORTED;
 	sb->s_time_gran = 1;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
+	sb->s_blocksize = PAGE_SIZE;
+	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_stack_depth = m->stack->s_stack_depth;
 
 	if (m->upper) {
 		const struct super_block *upper_sb = m->upper->mnt_sb;
 
 		sb->s_maxbytes = upper_sb->s_maxbytes;
+		sb->s_blocksize = upper_sb->s_blocksize;
+		sb->s_blocksize_bits = upper_sb->s_blocksize_bits;
 		sb->s_time_gran = upper_sb->s_time_gran;
 		sb->s_time_min = upper_sb->s_time_min;
 		sb->s_time_max = upper_sb->s_time_max;
@@ -238,11 +252,17 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 			return -ELOOP;
 		}
 
+		/* Block maps and pages of mappings are written back. */
+		err = super_setup_bdi(sb);
+		if (err)
+			return err;
+
 		CLASS(veneer_cred, cred)(m->cred);
 		err = veneer_workdir_prepare(fc, m);
 		if (err)
 			return err;
 	} else {
+		sb->s_iflags |= SB_I_SKIP_SYNC;
 		sb->s_flags |= SB_RDONLY;
 	}
 
@@ -284,7 +304,13 @@ static int check_shared(struct fs_context *fc, const struct super_block *sb,
 static int check_options(struct fs_context *fc)
 {
 	struct veneer_options *o = fc->fs_private;
+	int err;
 
+	if (o->stack_file) {
+		err = veneer_stack_file_layers(fc, o);
+		if (err)
+			return err;
+	}
 	if (!o->nr_layers) {
 		veneer_fc_err(fc, "lowerdir: no layer given; at least one is needed");
 		return -EINVAL;
@@ -302,7 +328,9 @@ static int check_options(struct fs_context *fc)
 		kfree(o->work_name);
 		o->work_name = NULL;
 	}
-	veneer_warn_live_layers(o);
+	err = veneer_flush_live_layers(fc, o);
+	if (err)
+		return err;
 	return o->upper_name ? veneer_workdir_check(fc, o) : 0;
 }
 

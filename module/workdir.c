@@ -62,6 +62,8 @@ int veneer_workdir_check(struct fs_context *fc,
 	for (unsigned int i = 0; i < options->nr_layers; i++) {
 		struct dentry *layer = options->layers[i].dentry;
 
+		if (!layer)
+			continue;
 		if (overlap(layer, upper)) {
 			veneer_fc_err(fc, "upperdir: '%s' and layer '%s' are one within the other",
 				      options->upper_name,
@@ -78,19 +80,49 @@ int veneer_workdir_check(struct fs_context *fc,
 	return 0;
 }
 
+/* A directory, and what came of writing back the mount whose upper it is. */
+struct live_upper {
+	const struct dentry	*root;
+	int			err;
+};
+
+static void flush_upper(struct super_block *sb, void *arg)
+{
+	const struct veneer_mount *m = veneer_mount(sb);
+	struct live_upper *live = arg;
+
+	if (sb->s_root && m->upper && m->upper->mnt_root == live->root)
+		live->err = sync_filesystem(sb);
+}
+
 /**
- * veneer_warn_live_layers - warn of layers that somebody may be writing
+ * veneer_flush_live_layers - see that layers which are somebody's upper are
+ * up to date on the disk, and warn of them
+ * @fc: the context, for messages
  * @options: what was asked for
  *
- * One that was just committed, say, and whose lazy unmount is not over.
+ * One that was just committed, say, and whose lazy unmount is not over: what
+ * its mount knows of it has to be there for whoever reads the layer.
  */
-void veneer_warn_live_layers(const struct veneer_options *options)
+int veneer_flush_live_layers(struct fs_context *fc,
+			     const struct veneer_options *options)
 {
 	for (unsigned int i = 0; i < options->nr_layers; i++) {
-		if (d_inode(options->layers[i].dentry)->i_state & I_OVL_INUSE)
-			veneer_warn("layer '%s' is the upperdir or workdir of a live mount; what changes there may or may not be seen\n",
-				    options->layer_names[i]);
+		struct live_upper live = { .root = options->layers[i].dentry };
+
+		if (!live.root || !(d_inode(live.root)->i_state & I_OVL_INUSE))
+			continue;
+
+		veneer_warn("layer '%s' is the upperdir or workdir of a live mount; what changes there may or may not be seen\n",
+			    options->layer_names[i]);
+		iterate_supers_type(&veneer_fs_type, flush_upper, &live);
+		if (live.err) {
+			veneer_fc_err(fc, "lowerdir: layer '%s' is the upper of a live mount, which cannot be written back: error %d; unmount it first",
+				      options->layer_names[i], live.err);
+			return live.err;
+		}
 	}
+	return 0;
 }
 
 /*

@@ -7,7 +7,8 @@
 
 int veneer_workdir_check(struct fs_context *fc,
 			 const struct veneer_options *options);
-void veneer_warn_live_layers(const struct veneer_options *options);
+int veneer_flush_live_layers(struct fs_context *fc,
+			     const struct veneer_options *options);
 int veneer_workdir_prepare(struct fs_context *fc, struct veneer_mount *m);
 void veneer_unclaim(struct veneer_mount *m);
 

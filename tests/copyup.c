@@ -221,6 +221,15 @@ TEST_F(copyup, threads)
 	}
 }
 
+/* Files of any size are copied, not split. */
+static void copy_whole(struct world *w)
+{
+	if (!world_is_overlay()) {
+		w->option[0][0] = "whole_limit";
+		w->option[0][1] = "1073741824";
+	}
+}
+
 /*
  * Killed in the middle of the copy, at ever later moments, until one gets
  * through: before that the file is the old one, after it the new one.
@@ -238,6 +247,7 @@ TEST_F(copyup, killed)
 	OK(write_file(join(w->layer[w->nlayers - 1], "big"), buf, size));
 	OK(write_text(join(w->plain, "big"), ""));
 	w->no_compare = true;
+	copy_whole(w);
 	OK(world_mount(w));
 	for (useconds_t us = 200; !finished && us < 60000000; us *= 2) {
 		pid_t pid;
@@ -297,6 +307,7 @@ TEST_F(copyup, no_space)
 	OK(put_pattern(w, "d/big", 3 * MIB, 5));
 	OK(put_text(w, "d/small", "small\n"));
 	OK(world_upper_on(w, "tmpfs", "size=4m,mode=755"));
+	copy_whole(w);
 	OK(world_mount(w));
 	ballast = OK(openat(w->mfd, "ballast", O_CREAT | O_RDWR | O_CLOEXEC, 0644));
 	OK(fallocate(ballast, 0, 0, 2 * MIB));
@@ -325,6 +336,7 @@ TEST_F(copyup, no_space_to_truncate)
 	OK(put_dir(w, "d", 0755));
 	OK(put_pattern(w, "d/big", 3 * MIB, 5));
 	OK(world_upper_on(w, "tmpfs", "size=4m,mode=755"));
+	copy_whole(w);
 	OK(world_mount(w));
 	BOTH_OK(fchmodat(at, "d/big", 0640, 0));
 	ballast = OK(openat(w->mfd, "ballast", O_CREAT | O_RDWR | O_CLOEXEC, 0644));

@@ -502,6 +502,22 @@ static const struct refused refused[] = {
 	  { { "lowerdir+", "%L" }, { "nonsense", "1" } }, { EINVAL }, "nonsense", 0 },
 	{ "a flag with a value", { { "lowerdir+", "%L" }, { "volatile", "1" } },
 	  { EINVAL }, "volatile", 0 },
+	{ "a block that is no power of two",
+	  { { "lowerdir+", "%L" }, { "blocksize", "5000" } }, { EINVAL }, "blocksize", 0 },
+	{ "a block that is too small",
+	  { { "lowerdir+", "%L" }, { "blocksize", "2048" } }, { EINVAL }, "blocksize", 0 },
+	{ "a block that is too large",
+	  { { "lowerdir+", "%L" }, { "blocksize", "4M" } }, { EINVAL }, "blocksize", 0 },
+	{ "a block of no bytes",
+	  { { "lowerdir+", "%L" }, { "blocksize", "0" } }, { EINVAL }, "blocksize", 0 },
+	{ "a block of a word",
+	  { { "lowerdir+", "%L" }, { "blocksize", "big" } }, { EINVAL }, "blocksize", 0 },
+	{ "a limit that is no number",
+	  { { "lowerdir+", "%L" }, { "whole_limit", "64x" } }, { EINVAL }, "whole_limit", 0 },
+	{ "a limit below nothing",
+	  { { "lowerdir+", "%L" }, { "whole_limit", "-1" } }, { EINVAL }, "whole_limit", 0 },
+	{ "a limit beyond every file",
+	  { { "lowerdir+", "%L" }, { "whole_limit", "8E" } }, { EINVAL }, "whole_limit", 0 },
 	{ "an option without its value", { { "lowerdir+", "%L" }, { "upperdir", NULL } },
 	  { EINVAL }, "upperdir", 0 },
 };
@@ -621,6 +637,41 @@ TEST_F(options, userxattr)
 	CHECK(getxattr(U("d"), "user.overlay.opaque", NULL, 0) == 1, "no mark");
 	FAILS(ENODATA, getxattr(M("d"), "user.overlay.opaque", NULL, 0));
 	OK(world_umount(w));
+}
+
+/* The tunables as options: taken, shown, and changed by a remount. */
+TEST_F(options, tunables)
+{
+	struct world *w = &self->w;
+	int fs;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: has none");
+	OK(world_mount(w));
+	OK(shown(w->mnt, self->opt, sizeof(self->opt)));
+	CHECK(!strstr(self->opt, "blocksize") && !strstr(self->opt, "whole_limit"),
+	      "'%s'", self->opt);
+	OK(world_umount(w));
+	w->option[0][0] = "blocksize";
+	w->option[0][1] = "64K";
+	w->option[1][0] = "whole_limit";
+	w->option[1][1] = "0";
+	OK(world_mount(w));
+	OK(shown(w->mnt, self->opt, sizeof(self->opt)));
+	CHECK(strstr(self->opt, ",blocksize=65536,whole_limit=0"), "'%s'", self->opt);
+	fs = OK(fspick(AT_FDCWD, w->mnt, FSPICK_CLOEXEC));
+	OK(fsconfig(fs, FSCONFIG_SET_STRING, "blocksize", "131072", 0));
+	OK(fsconfig(fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0));
+	close(fs);
+	OK(shown(w->mnt, self->opt, sizeof(self->opt)));
+	CHECK(strstr(self->opt, ",blocksize=131072,whole_limit=0"), "'%s'", self->opt);
+	OK(world_umount(w));
+	/* What is shown mounts the same again. */
+	without_flags(self->opt);
+	OK(mount("none", w->mnt, FS, 0, self->opt));
+	OK(shown(w->mnt, self->opt, sizeof(self->opt)));
+	CHECK(strstr(self->opt, ",blocksize=131072,whole_limit=0"), "'%s'", self->opt);
+	OK(umount(w->mnt));
 }
 
 TEST_HARNESS_MAIN

@@ -2,8 +2,12 @@
 /* SHA-256 through libgcrypt; see digest.h. */
 #include "digest.h"
 
+#include <errno.h>
 #include <gcrypt.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "interrupt.h"
 
 struct digest {
 	gcry_md_hd_t handle;
@@ -57,6 +61,53 @@ void digest_text(struct digest *digest, char text[DIGEST_TEXT_SIZE])
 
 	for (int i = 0; i < 32; i++)
 		length += sprintf(text + length, "%02x", bytes[i]);
+}
+
+int digest_file(int fd, char text[DIGEST_TEXT_SIZE], struct fault *fault)
+{
+	CLEANUP(cleanup_digest) struct digest *digest = digest_new(fault);
+	AUTO_FREE char *bytes = malloc(1 << 18);
+	off_t at = 0;
+
+	if (!digest)
+		return -1;
+	if (!bytes)
+		return fault_no_memory(fault);
+	for (;;) {
+		ssize_t got;
+
+		if (interrupted(fault))
+			return -1;
+		got = pread(fd, bytes, 1 << 18, at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it");
+		if (!got)
+			break;
+		digest_add(digest, bytes, got);
+		at += got;
+	}
+	digest_text(digest, text);
+	return 0;
+}
+
+int digest_bytes(const void *bytes, size_t length, char text[DIGEST_TEXT_SIZE],
+		 struct fault *fault)
+{
+	CLEANUP(cleanup_digest) struct digest *digest = digest_new(fault);
+
+	if (!digest)
+		return -1;
+	digest_add(digest, bytes, length);
+	digest_text(digest, text);
+	return 0;
+}
+
+bool digest_is_valid(const char *text)
+{
+	return !strncmp(text, "sha256:", 7) && strlen(text) == 7 + 64 &&
+	       strspn(text + 7, "0123456789abcdef") == 64;
 }
 
 void digest_free(struct digest *digest)

@@ -227,6 +227,20 @@ int fsmount_new(const char *type, const char *source, const char *target,
 	return set_propagation(mount, options, fault);
 }
 
+int fsmount_detached(const char *type, const char *source,
+		     const struct mount_options *options, struct fault *fault)
+{
+	AUTO_FD context = open_context(type, fault);
+	int mount;
+
+	if (context < 0)
+		return -1;
+	mount = create(context, source, options, (struct fsmount_flags){ 0 }, fault);
+	if (mount >= 0)
+		print_log(context, false);
+	return mount;
+}
+
 /*
  * Whether what is mounted on @target has the parameter already: mount(8) repeats
  * what it finds in /proc/mounts, and a filesystem may refuse to be told again.

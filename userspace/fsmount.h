@@ -21,6 +21,10 @@ int fsmount_new(const char *type, const char *source, const char *target,
 		const struct mount_options *options, struct fsmount_flags flags,
 		struct fault *fault);
 
+/* A mount in no place, gone when the descriptor is closed unless it is moved. */
+int fsmount_detached(const char *type, const char *source,
+		     const struct mount_options *options, struct fault *fault);
+
 int fsmount_remount(const char *target, const struct mount_options *options,
 		    struct fsmount_flags flags, struct fault *fault);
 

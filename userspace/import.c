@@ -149,8 +149,8 @@ static int read_tar(struct feed *feed, struct unpack *unpack)
 	return 0;
 }
 
-static int fill_stage(int archive, struct unpack *unpack, struct import_result *result,
-		      struct fault *fault)
+static int fill(int archive, struct unpack *unpack, struct import_result *result,
+		struct fault *fault)
 {
 	CLEANUP(cleanup_stream) struct stream *stream = stream_open(archive, fault);
 	CLEANUP(cleanup_digest) struct digest *digest = stream ? digest_new(fault) : NULL;
@@ -168,17 +168,27 @@ static int fill_stage(int archive, struct unpack *unpack, struct import_result *
 	return 0;
 }
 
-int import_layer(int archive, const char *directory,
-		 void (*progress)(const struct unpack *unpack),
+int import_into(int archive, int root, const struct import_how *how,
+		struct import_result *result, struct fault *fault)
+{
+	CLEANUP(unpack_free) struct unpack unpack = {
+		.root = root,
+		.progress = how->progress,
+		.limits = how->limits,
+		.plain = how->plain,
+	};
+
+	return fill(archive, &unpack, result, fault);
+}
+
+int import_layer(int archive, const char *directory, const struct import_how *how,
 		 struct import_result *result, struct fault *fault)
 {
 	CLEANUP(stage_end) struct stage stage = STAGE_INIT;
-	CLEANUP(unpack_free) struct unpack unpack = { .progress = progress };
 
 	if (stage_begin(&stage, directory, fault) < 0)
 		return fault_wrap(fault, "layer \"%s\"", directory);
-	unpack.root = stage.root;
-	if (fill_stage(archive, &unpack, result, fault) < 0)
+	if (import_into(archive, stage.root, how, result, fault) < 0)
 		return -1;
 	if (stage_commit(&stage, fault) < 0)
 		return fault_wrap(fault, "layer \"%s\"", directory);

@@ -16,9 +16,18 @@ struct import_result {
 	char diff_id[DIGEST_TEXT_SIZE];	/* of the archive, not compressed */
 };
 
+struct import_how {
+	const struct unpack_limits *limits;	/* NULL: none */
+	void (*progress)(const struct unpack *unpack);	/* may be NULL */
+	bool plain;		/* not a layer: names of marks are just names */
+};
+
 /* @archive is open for reading; @directory is made. */
-int import_layer(int archive, const char *directory,
-		 void (*progress)(const struct unpack *unpack),
+int import_layer(int archive, const char *directory, const struct import_how *how,
 		 struct import_result *result, struct fault *fault);
+
+/* The same into the empty directory @root, which the caller makes durable. */
+int import_into(int archive, int root, const struct import_how *how,
+		struct import_result *result, struct fault *fault);
 
 #endif

@@ -134,6 +134,27 @@ int name_mark(const char *path, enum mark *mark, char **about, struct fault *fau
 	return *about ? 0 : fault_no_memory(fault);
 }
 
+int name_check_object(const char *kind, const char *name, struct fault *fault)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+	size_t length = strlen(name);
+	AUTO_FREE char *quoted = NULL;
+
+	if (length >= 1 && length <= 128 && strchr(letters, *name)) {
+		const char *c = name;
+
+		while (*c && (strchr(letters, *c) || strchr("_.-", *c)))
+			c++;
+		if (!*c)
+			return 0;
+	}
+	quoted = name_quote(name);
+	return fault_set(fault, EXIT_USAGE,
+			 "%s cannot be the name of a %s: it has 1 to 128 letters, digits and \"_.-\", and begins with a letter or a digit",
+			 quoted ? quoted : "?", kind);
+}
+
 char *name_quote(const char *raw)
 {
 	char *quoted = malloc(4 * strlen(raw) + 3);

@@ -29,6 +29,9 @@ int name_mark(const char *path, enum mark *mark, char **about, struct fault *fau
 /* The last component, and the length of what is before it (0: the root). */
 const char *name_last(const char *path, size_t *parent_length);
 
+/* Whether a container or a volume may have this name. -1 with @fault set. */
+int name_check_object(const char *kind, const char *name, struct fault *fault);
+
 /*
  * A name as it may be shown: in quotes, with what a terminal would obey escaped.
  * An archive can name its entries as it likes.

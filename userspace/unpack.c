@@ -119,8 +119,8 @@ static int replace_node(int directory, const char *name, struct archive_entry *e
 	return fd;
 }
 
-static int check_type(struct archive_entry *entry, const struct meta *meta,
-		      struct fault *fault)
+static int check_type(const struct unpack *unpack, struct archive_entry *entry,
+		      const struct meta *meta, struct fault *fault)
 {
 	switch (meta->type) {
 	case S_IFREG:
@@ -133,13 +133,39 @@ static int check_type(struct archive_entry *entry, const struct meta *meta,
 			return 0;
 		return fault_set(fault, EXIT_ARCHIVE, "it is a symbolic link to nowhere");
 	case S_IFCHR:
-		if (archive_entry_rdev(entry) != makedev(0, 0))
+		if (unpack->plain || archive_entry_rdev(entry) != makedev(0, 0))
 			return 0;
 		return fault_set(fault, EXIT_ARCHIVE,
 				 "a character device 0:0 would delete; an archive says so with a \".wh.\" name");
 	default:
 		return fault_set(fault, EXIT_ARCHIVE, "a layer cannot hold an entry of its type");
 	}
+}
+
+static int check_limits(struct unpack *unpack, struct archive_entry *entry,
+			const struct meta *meta, struct fault *fault)
+{
+	const struct unpack_limits *limits = unpack->limits;
+	int64_t size = meta->type == S_IFREG ? archive_entry_size(entry) : 0;
+
+	if (size < 0)
+		return fault_set(fault, EXIT_ARCHIVE, "its size is negative");
+	unpack->apparent += size;
+	unpack->devices += meta->type == S_IFCHR || meta->type == S_IFBLK;
+	if (!limits)
+		return 0;
+	if ((uint64_t)size > limits->bytes || unpack->apparent > limits->bytes) {
+		fault_set(fault, EXIT_ARCHIVE,
+			  "with it the files would be of more than %llu bytes, holes counted",
+			  (unsigned long long)limits->bytes);
+		return fault_advise(fault, "if that is meant, raise layer_bytes in veneer.conf");
+	}
+	if (unpack->devices > limits->devices) {
+		fault_set(fault, EXIT_ARCHIVE, "it is one of more than %llu devices",
+			  (unsigned long long)limits->devices);
+		return fault_advise(fault, "if that is meant, raise layer_devices in veneer.conf");
+	}
+	return 0;
 }
 
 static int open_parent(struct unpack *unpack, const char *path, const char **name,
@@ -157,7 +183,8 @@ static int unpack_node(struct unpack *unpack, struct archive *archive,
 	AUTO_FD directory = -1, fd = -1;
 	const char *name;
 
-	if (meta_read(entry, &meta, fault) < 0 || check_type(entry, &meta, fault) < 0)
+	if (meta_read(entry, &meta, fault) < 0 || check_type(unpack, entry, &meta, fault) < 0 ||
+	    check_limits(unpack, entry, &meta, fault) < 0)
 		return -1;
 	if (!*path) {
 		if (meta.type != S_IFDIR)
@@ -244,9 +271,9 @@ static int unpack_named(struct unpack *unpack, struct archive *archive,
 {
 	AUTO_FREE char *path = name_clean(raw, fault);
 	AUTO_FREE char *about = NULL;
-	enum mark mark;
+	enum mark mark = MARK_NONE;
 
-	if (!path || name_mark(path, &mark, &about, fault) < 0)
+	if (!path || (!unpack->plain && name_mark(path, &mark, &about, fault) < 0))
 		return -1;
 	switch (mark) {
 	case MARK_IGNORED:
@@ -274,6 +301,11 @@ int unpack_entry(struct unpack *unpack, struct archive *archive,
 		unpack->progress(unpack);
 	if (!raw)
 		return fault_set(fault, EXIT_ARCHIVE, "entry %lu has no name", unpack->entries);
+	if (unpack->limits && unpack->entries > unpack->limits->entries) {
+		fault_set(fault, EXIT_ARCHIVE, "it has more than %llu entries",
+			  (unsigned long long)unpack->limits->entries);
+		return fault_advise(fault, "if that is meant, raise layer_entries in veneer.conf");
+	}
 	if (!unpack_named(unpack, archive, entry, raw, fault))
 		return 0;
 	quoted = name_quote(raw);

@@ -10,11 +10,22 @@
 struct archive;
 struct archive_entry;
 
+/* More than this is refused: an archive of a few bytes can ask for any amount. */
+struct unpack_limits {
+	uint64_t bytes;			/* of files, holes counted */
+	uint64_t entries;
+	uint64_t devices;
+};
+
 struct unpack {
 	int root;			/* the layer's root, the caller's */
 	struct late late;
 	unsigned long entries;		/* seen in the archive */
 	uint64_t bytes;			/* of content, of regular files */
+	const struct unpack_limits *limits;	/* NULL: none */
+	uint64_t apparent;		/* bytes of files, holes counted */
+	uint64_t devices;
+	bool plain;			/* not a layer: names of marks are just names */
 	bool has_root;			/* the archive described the root itself */
 	/* Called often; says how far it is. May be NULL. */
 	void (*progress)(const struct unpack *unpack);

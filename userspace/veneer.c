@@ -5,13 +5,43 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "config.h"
 #include "verb.h"
 
 static const struct verb *const verbs[] = {
-	&verb_layer_import,
+	&verb_image_import,
+	&verb_image_ls,
+	&verb_image_inspect,
+	&verb_image_history,
+	&verb_image_tag,
+	&verb_image_export,
+	&verb_image_rm,
+	&verb_create,
 	&verb_mount,
-	&verb_volume_attach,
+	&verb_run,
+	&verb_ls,
+	&verb_inspect,
+	&verb_diff,
+	&verb_commit,
+	&verb_export,
+	&verb_rename,
 	&verb_umount,
+	&verb_rm,
+	&verb_volume_create,
+	&verb_volume_ls,
+	&verb_volume_inspect,
+	&verb_volume_attach,
+	&verb_volume_backup,
+	&verb_volume_restore,
+	&verb_volume_clone,
+	&verb_volume_rm,
+	&verb_volume_prune,
+	&verb_layer_import,
+	&verb_df,
+	&verb_stat,
+	&verb_map,
+	&verb_check,
+	&verb_prune,
 };
 
 static const struct verb *current;
@@ -36,6 +66,26 @@ int verb_option(int argc, char **argv, const char *letters,
 	return option;
 }
 
+int verb_switches(int argc, char **argv, const char *const *known, struct fault *fault)
+{
+	struct option options[16] = { 0 };
+	char letters[32] = ":";
+	int option, result = 0;
+
+	/* Its first letter is short for each. */
+	for (int i = 0; known[i]; i++) {
+		options[i] = (struct option){ known[i], no_argument, NULL, *known[i] };
+		letters[1 + i] = *known[i];
+	}
+	while ((option = verb_option(argc, argv, letters, options, fault)) != -1) {
+		if (option == '?')
+			return -1;
+		for (int i = 0; known[i]; i++)
+			result |= option == *known[i] ? 1 << i : 0;
+	}
+	return result;
+}
+
 int verb_misused(const struct verb *verb, struct fault *fault)
 {
 	fault_set(fault, EXIT_USAGE, "usage: veneer %s %s", verb->name, verb->usage);
@@ -48,7 +98,8 @@ static void print_help(void)
 	       "Layers, mounts and volumes of the veneer filesystem.\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
 		printf("  %-15s %s\n", verbs[i]->name, verbs[i]->summary);
-	printf("\n  veneer VERB --help   what a verb takes\n"
+	printf("\n  --root DIR           where the store is (/var/lib/veneer)\n"
+	       "  veneer VERB --help   what a verb takes\n"
 	       "  veneer --version     this program's version\n\n"
 	       "See veneer(8) for examples and exit codes.\n");
 }
@@ -89,8 +140,39 @@ static bool asks_for_help(int argc, char **argv)
 	return false;
 }
 
+/* What may stand before the verb. Returns how many words it took, or -1. */
+static int global_options(int argc, char **argv, struct fault *fault)
+{
+	int used = 0;
+
+	while (argc > used + 1 && !strncmp(argv[used + 1], "--root", 6)) {
+		const char *value = argv[used + 1] + 6;
+
+		if (*value == '=') {
+			value++;
+			used++;
+		} else if (*value) {
+			break;
+		} else if (argc > used + 2) {
+			value = argv[used + 2];
+			used += 2;
+		} else {
+			return fault_set(fault, EXIT_USAGE, "option --root needs a value");
+		}
+		if (config_override("root", value, fault) < 0)
+			return -1;
+	}
+	return used;
+}
+
 static int run_verb(int argc, char **argv, struct fault *fault)
 {
+	int used = global_options(argc, argv, fault);
+
+	if (used < 0)
+		return -1;
+	argc -= used;
+	argv += used;
 	if (argc == 2 && (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V"))) {
 		printf("veneer %s\n", VENEER_VERSION);
 		return 0;

@@ -16,14 +16,30 @@ struct verb {
 	int (*run)(int argc, char **argv, struct fault *fault);
 };
 
+/* In veneer.c, in the order in which --help lists them. */
+extern const struct verb verb_image_import, verb_image_ls, verb_image_inspect,
+	verb_image_history, verb_image_tag, verb_image_rm, verb_image_export;
+extern const struct verb verb_create, verb_ls, verb_inspect, verb_rename, verb_rm, verb_run,
+	verb_diff, verb_commit, verb_export;
+extern const struct verb verb_volume_create, verb_volume_ls, verb_volume_inspect,
+	verb_volume_rm, verb_volume_prune, verb_volume_backup, verb_volume_restore,
+	verb_volume_clone;
 extern const struct verb verb_layer_import;
 extern const struct verb verb_mount;
 extern const struct verb verb_umount;
 extern const struct verb verb_volume_attach;
+extern const struct verb verb_df, verb_stat, verb_map, verb_check, verb_prune;
 
 /* As getopt_long(), but complaints go to @fault and the return value is '?'. */
 int verb_option(int argc, char **argv, const char *letters,
 		const struct option *options, struct fault *fault);
+
+/*
+ * For verbs whose options are among a few: "--json", "--quiet", "--force" and
+ * others without a value. @known has a name for each bit of the result, NULL at
+ * the end. -1 with @fault set.
+ */
+int verb_switches(int argc, char **argv, const char *const *known, struct fault *fault);
 
 /* Wrong number of words after the options, or the like. Returns -1. */
 int verb_misused(const struct verb *verb, struct fault *fault);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "config.h"
 #include "import.h"
 #include "interrupt.h"
 #include "verb.h"
@@ -69,11 +70,18 @@ static int run(int argc, char **argv, struct fault *fault)
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
+	const struct config *config = config_get(fault);
 	struct import_result result = { 0 };
+	struct unpack_limits limits;
+	struct import_how how = { .limits = &limits };
 	bool json = false, terminal = isatty(STDERR_FILENO);
 	AUTO_FD archive = -1;
 	int option, code;
 
+	if (!config)
+		return -1;
+	limits = (struct unpack_limits){ config->layer_bytes, config->layer_entries,
+					 config->layer_devices };
 	while ((option = verb_option(argc, argv, ":", options, fault)) != -1) {
 		if (option == '?')
 			return -1;
@@ -85,8 +93,8 @@ static int run(int argc, char **argv, struct fault *fault)
 	if (archive < 0)
 		return -1;
 	interrupt_catch();
-	code = import_layer(archive, argv[optind + 1], terminal ? show_progress : NULL,
-			    &result, fault);
+	how.progress = terminal ? show_progress : NULL;
+	code = import_layer(archive, argv[optind + 1], &how, &result, fault);
 	if (terminal)
 		fprintf(stderr, "\r\033[K");
 	if (code < 0)

@@ -4,12 +4,16 @@
  * directory of a mount.
  *
  * Every struct begins with its size, which the caller sets to sizeof(struct)
- * as it was compiled.  The kernel takes a smaller one (fields that are not
- * there are zero) and a larger one whose additional bytes are zero (else
- * E2BIG), writes back no more than it was given, and sets size to what it
- * knows.  Reserved fields must be zero (else EINVAL), so that they can get a
- * meaning later.  Numbers are in the machine's byte order; sizes and offsets
- * are in bytes.
+ * as it was compiled: a multiple of 8, at least 8 (else EINVAL) and at most
+ * 4096 (else E2BIG).  The kernel takes a smaller one than it knows (fields
+ * that are not there are zero) and a larger one whose additional bytes are
+ * zero (else E2BIG), writes back no more than it was given, and sets size to
+ * what it knows.  Reserved fields must be zero (else EINVAL), so that they can
+ * get a meaning later.  Numbers are in the machine's byte order and have the
+ * same place in programs of 32 and of 64 bits; sizes and offsets are in bytes.
+ *
+ * Of every ioctl: EFAULT, memory that the caller does not have; ENOTTY, not
+ * for this kind of file.  Documentation/control.rst says more.
  */
 #ifndef _UAPI_VENEER_H
 #define _UAPI_VENEER_H
@@ -20,9 +24,9 @@
 #define VENEER_API_VERSION	1
 
 /* Bits of veneer_version.features */
-#define VENEER_FEATURE_SPLIT		(1ULL << 0)	/* block maps */
-#define VENEER_FEATURE_STACK_FD		(1ULL << 1)	/* stacks from fds */
-#define VENEER_FEATURE_MAP		(1ULL << 2)	/* VENEER_IOC_MAP */
+#define VENEER_FEATURE_SPLIT		0x1ULL	/* block maps */
+#define VENEER_FEATURE_STACK_FD		0x2ULL	/* stacks from fds */
+#define VENEER_FEATURE_MAP		0x4ULL	/* VENEER_IOC_MAP */
 
 /**
  * struct veneer_version - VENEER_IOC_VERSION, on anything
@@ -34,12 +38,12 @@
 struct veneer_version {
 	__u32	size;
 	__u32	api;
-	__u64	features;
+	__aligned_u64	features;
 	char	module[32];
 };
 
 /* Bits of veneer_stack_open.flags */
-#define VENEER_STACK_USERXATTR		(1U << 0)	/* marks in user.* */
+#define VENEER_STACK_USERXATTR		0x1U	/* marks in user.* */
 
 /**
  * struct veneer_stack_open - VENEER_IOC_STACK_OPEN, on /dev/veneer
@@ -55,13 +59,15 @@ struct veneer_version {
  * closed, and fsconfig(FSCONFIG_SET_FD, "stack") gives it to a mount in the
  * place of lowerdir.  The layers' descriptors may be closed.
  *
- * Needs CAP_SYS_ADMIN.  EINVAL: no layer, too many, an unknown flag; EBADF: a
- * descriptor that is none; ENOTDIR: one that is no directory.
+ * Needs CAP_SYS_ADMIN.  EINVAL: no layer, too many, an unknown flag, a layer
+ * on a mount that is not in the caller's namespace; EBADF: a descriptor that
+ * is none; ENOTDIR: one that is no directory; ELOOP: one on filesystems that
+ * are stacked too deep.  The kernel's log says which.
  */
 struct veneer_stack_open {
 	__u32	size;
 	__u32	flags;
-	__u64	fds;
+	__aligned_u64	fds;
 	__u32	nr;
 	__u32	reserved;
 };
@@ -80,7 +86,7 @@ struct veneer_stack_open {
 struct veneer_stack_info {
 	__u32	size;
 	__u32	layers;
-	__u64	id;
+	__aligned_u64	id;
 	__u32	mounts;
 	__u32	pins;
 	__u32	flags;
@@ -92,13 +98,18 @@ struct veneer_stack_info {
  * @size: sizeof(struct veneer_stack_list)
  * @nr: in: how many fit into @stacks; out: how many there are, which may be
  *	more than were written
- * @stacks: address of an array of struct veneer_stack_info, each with its
- *	@size set
+ * @stacks: address of an array of struct veneer_stack_info, which is written
+ * @entry_size: sizeof(struct veneer_stack_info), the step from one to the next
+ * @reserved: zero
+ *
+ * Needs CAP_SYS_ADMIN.  EINVAL: @entry_size is no size of a struct, as above.
  */
 struct veneer_stack_list {
 	__u32	size;
 	__u32	nr;
-	__u64	stacks;
+	__aligned_u64	stacks;
+	__u32	entry_size;
+	__u32	reserved;
 };
 
 /**
@@ -109,31 +120,31 @@ struct veneer_stack_list {
  * @copied_up: out: objects that got an upper
  * @files_split: out: files that became split
  * @files_whole: out: files that became whole
- * @blocks_copied: out: blocks filled from below
+ * @blocks_copied: out: blocks filled from below, but for shared ones (reflink)
  * @bytes_copied: out: bytes of them, and of files copied whole
  * @bytes_shared: out: bytes that were left below by files becoming split
  * @map_flushes: out: block maps written
- * @map_bits: out: bits written with them
+ * @map_bits: out: bits that were set in what was written of them
  *
  * All count from the first mount of the upper on.
  */
 struct veneer_counters {
 	__u32	size;
 	__u32	flags;
-	__u64	lookups;
-	__u64	copied_up;
-	__u64	files_split;
-	__u64	files_whole;
-	__u64	blocks_copied;
-	__u64	bytes_copied;
-	__u64	bytes_shared;
-	__u64	map_flushes;
-	__u64	map_bits;
+	__aligned_u64	lookups;
+	__aligned_u64	copied_up;
+	__aligned_u64	files_split;
+	__aligned_u64	files_whole;
+	__aligned_u64	blocks_copied;
+	__aligned_u64	bytes_copied;
+	__aligned_u64	bytes_shared;
+	__aligned_u64	map_flushes;
+	__aligned_u64	map_bits;
 };
 
-#define VENEER_COUNTERS_READONLY	(1U << 0)	/* no upper */
-#define VENEER_COUNTERS_VOLATILE	(1U << 1)
-#define VENEER_COUNTERS_USERXATTR	(1U << 2)
+#define VENEER_COUNTERS_READONLY	0x1U	/* no upper */
+#define VENEER_COUNTERS_VOLATILE	0x2U
+#define VENEER_COUNTERS_USERXATTR	0x4U
 
 /* Values of veneer_map.state */
 #define VENEER_STATE_BELOW	0	/* no data in the upper */
@@ -151,8 +162,8 @@ struct veneer_counters {
  * @reserved: zero
  */
 struct veneer_range {
-	__u64	offset;
-	__u64	length;
+	__aligned_u64	offset;
+	__aligned_u64	length;
 	__s32	layer;
 	__u32	reserved;
 };
@@ -174,10 +185,10 @@ struct veneer_range {
 struct veneer_map {
 	__u32	size;
 	__u32	nr;
-	__u64	ranges;
-	__u64	start;
-	__u64	file_size;
-	__u64	below_size;
+	__aligned_u64	ranges;
+	__aligned_u64	start;
+	__aligned_u64	file_size;
+	__aligned_u64	below_size;
 	__u32	block_size;
 	__u32	state;
 };
@@ -188,14 +199,15 @@ struct veneer_map {
  * @size: sizeof(struct veneer_tunables)
  * @block_shift: log2 of the block size of files that are split from now on;
  *	12 (or the page's, if larger) to 21
- * @whole_limit: files up to so many bytes are copied whole
+ * @whole_limit: files up to so many bytes are copied whole; less than 2^63
  *
- * Setting needs CAP_SYS_ADMIN.  EINVAL: out of range; EROFS: no upper.
+ * Setting needs CAP_SYS_ADMIN.  A field that a smaller struct does not have
+ * stays as it is.  EINVAL: out of range; EROFS: no upper.
  */
 struct veneer_tunables {
 	__u32	size;
 	__u32	block_shift;
-	__u64	whole_limit;
+	__aligned_u64	whole_limit;
 };
 
 #define VENEER_IOC_MAGIC	'V'

@@ -6,6 +6,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,11 +33,14 @@ void make_dir(const char *path);
  */
 uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 		     const char *name);
+/* The same of Veneer, by a stack's descriptor. */
+uint64_t mount_stack(int stack, const char *name);
 void unmount_image(const char *name);
 /* The mount point; valid for 32 calls. */
 const char *image_root(const char *name);
 
 void bench_walk(void);
 void bench_io(void);
+void bench_split(void);
 
 #endif

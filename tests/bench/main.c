@@ -42,14 +42,13 @@ const char *image_root(const char *name)
 	return join(join(work_dir, name), "mnt");
 }
 
-uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
-		     const char *name)
+/* Mounts with these options, of which there are n, and a new upper. */
+static uint64_t mount_with(int system, const char *option[][2], unsigned int n,
+			   const char *name)
 {
-	static const char *option[600][2];
 	char log[1024];
 	const char *root = join(work_dir, name);
 	uint64_t start;
-	unsigned int n = 0;
 	int fd;
 
 	make_dir(root);
@@ -58,10 +57,6 @@ uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 	make_dir(join(root, "work"));
 	option[n][0] = "source";
 	option[n++][1] = "bench";
-	for (unsigned int i = 0; i < layers; i++) {
-		option[n][0] = "lowerdir+";
-		option[n++][1] = layer[i];
-	}
 	option[n][0] = "upperdir";
 	option[n++][1] = join(root, "upper");
 	option[n][0] = "workdir";
@@ -80,6 +75,30 @@ uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 	return start;
 }
 
+uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
+		     const char *name)
+{
+	static const char *option[600][2];
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < layers; i++) {
+		option[n][0] = "lowerdir+";
+		option[n++][1] = layer[i];
+	}
+	return mount_with(system, option, n, name);
+}
+
+uint64_t mount_stack(int stack, const char *name)
+{
+	const char *option[8][2];
+	char number[16];
+
+	snprintf(number, sizeof(number), "%d", stack);
+	option[0][0] = "stack";
+	option[0][1] = number;
+	return mount_with(VENEER, option, 1, name);
+}
+
 void unmount_image(const char *name)
 {
 	MUST(umount2(image_root(name), 0), "unmount", image_root(name));
@@ -89,22 +108,29 @@ void unmount_image(const char *name)
 
 int main(int argc, char **argv)
 {
-	int opt, walk = 1, io = 1;
+	static const struct {
+		char option;
+		void (*run)(void);
+		const char *what;
+	} part[] = {
+		{ 'w', bench_walk, "mounts and walks" },
+		{ 'i', bench_io, "reads, writes, maps" },
+		{ 's', bench_split, "first writes, files that are changed in part" },
+	};
+	const size_t parts = sizeof(part) / sizeof(*part);
+	unsigned int chosen = 0;
+	int opt;
 
-	while ((opt = getopt(argc, argv, "r:wi")) != -1) {
-		switch (opt) {
-		case 'r':
+	while ((opt = getopt(argc, argv, "r:wis")) != -1) {
+		if (opt == 'r')
 			rounds = atoi(optarg);
-			break;
-		case 'w':
-			io = 0;
-			break;
-		case 'i':
-			walk = 0;
-			break;
-		default:
-			fprintf(stderr, "usage: bench [-r ROUNDS] [-w | -i]\n"
-				"  -w  only mounts and walks\n  -i  only reads, writes, maps\n");
+		for (size_t i = 0; i < parts; i++)
+			if (opt == part[i].option)
+				chosen |= 1u << i;
+		if (opt == '?') {
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-w] [-i] [-s]\n");
+			for (size_t i = 0; i < parts; i++)
+				fprintf(stderr, "  -%c  only %s\n", part[i].option, part[i].what);
 			return 2;
 		}
 	}
@@ -113,9 +139,8 @@ int main(int argc, char **argv)
 	snprintf(work_dir, sizeof(work_dir), "%s/bench.%d", world_dir(), getpid());
 	make_dir(work_dir);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (walk)
-		bench_walk();
-	if (io)
-		bench_io();
+	for (size_t i = 0; i < parts; i++)
+		if (!chosen || chosen & 1u << i)
+			part[i].run();
 	return remove_tree(work_dir) ? 1 : 0;
 }

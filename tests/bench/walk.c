@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "control.h"
 #include "world.h"
 
 #define DIRS 64
@@ -23,15 +24,20 @@ static const unsigned int sizes[] = { 1, 16, 64, 256 };
 #define SIZES (sizeof(sizes) / sizeof(*sizes))
 
 enum {
-	MOUNT_1, WALK_1, MISSING_1, MOUNT_2, WALK_2, AGAIN_2, MISSING_2, MEASURES
+	MOUNT_1, WALK_1, MISSING_1, MOUNT_2, WALK_2, AGAIN_2, MISSING_2,
+	/* Nothing mounted, but Veneer's stack kept by a descriptor. */
+	KEPT_MOUNT, KEPT_WALK, KEPT_BY_FD, MEASURES
 };
 static const char *const measure_name[MEASURES] = {
 	"first mount, us", "first walk, ns/name", "missing names, ns each",
 	"second mount, us", "second mount's walk, ns/name",
 	"and once more, ns/name", "the same missing names, ns",
+	"first mount, stack kept, us", "its walk, ns/name",
+	"mount by descriptor, us",
 };
 
 static char *layer[256];
+static int dev;		/* /dev/veneer */
 
 static void make_image(const char *root, unsigned int layers)
 {
@@ -119,6 +125,8 @@ static void keep_best(uint64_t *best, uint64_t value)
 
 static void measure(int system, unsigned int layers, uint64_t best[MEASURES])
 {
+	int stack = -1;
+
 	keep_best(&best[MOUNT_1], mount_image(system, (void *)layer, layers, "one") / 1000);
 	keep_best(&best[WALK_1], timed_walk(image_root("one")));
 	keep_best(&best[MISSING_1], missing(image_root("one")));
@@ -127,13 +135,29 @@ static void measure(int system, unsigned int layers, uint64_t best[MEASURES])
 	keep_best(&best[AGAIN_2], timed_walk(image_root("two")));
 	keep_best(&best[MISSING_2], missing(image_root("two")));
 	unmount_image("two");
+	if (system == VENEER)
+		stack = stack_open(dev, (void *)layer, layers, 0);
 	unmount_image("one");
+	if (system != VENEER)
+		return;
+
+	if (stack < 0)
+		die("keep the stack of", layer[0]);
+	keep_best(&best[KEPT_MOUNT], mount_image(system, (void *)layer, layers, "three") / 1000);
+	keep_best(&best[KEPT_WALK], timed_walk(image_root("three")));
+	unmount_image("three");
+	keep_best(&best[KEPT_BY_FD], mount_stack(stack, "three") / 1000);
+	unmount_image("three");
+	close(stack);
 }
 
 void bench_walk(void)
 {
 	static uint64_t best[SIZES][STACKED][MEASURES];
 
+	dev = control_open();
+	if (dev < 0)
+		exit(1);
 	for (unsigned int s = 0; s < SIZES; s++) {
 		const char *root = strdup(join(work_dir, "image"));
 
@@ -160,10 +184,14 @@ void bench_walk(void)
 		for (unsigned int s = 0; s < SIZES; s++) {
 			uint64_t *v = best[s][VENEER], *o = best[s][OVERLAY];
 
-			printf("%-30s %7u %12llu %12llu %8.3f %14.3f\n",
-			       s ? "" : measure_name[m], sizes[s],
-			       (unsigned long long)v[m], (unsigned long long)o[m],
-			       (double)v[m] / (o[m] ?: 1),
-			       (double)v[m] / (best[0][VENEER][m] ?: 1));
+			printf("%-30s %7u %12llu ", s ? "" : measure_name[m],
+			       sizes[s], (unsigned long long)v[m]);
+			if (o[m])
+				printf("%12llu %8.3f", (unsigned long long)o[m],
+				       (double)v[m] / o[m]);
+			else
+				printf("%12s %8s", "-", "-");
+			printf(" %14.3f\n", (double)v[m] / (best[0][VENEER][m] ?: 1));
 		}
+	close(dev);
 }

@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Flush: how block maps and records get to the disk.
+ *
+ * The order that makes a power cut harmless: take a copy of the bits, make the
+ * upper's data durable, write the bits, make the map durable.  So a bit on the
+ * disk always has its data on the disk; a block whose bit was lost shows
+ * below's bytes, as if the write had not reached the disk.
+ *
+ * Truncation has an order, too.  The record says first, and durably, that the
+ * file is being cut; then the upper shrinks; then the record forgets it.  A
+ * mount that finds a record of the first kind finishes the cut.
+ */
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "inode.h"
+#include "log.h"
+#include "mapfile.h"
+#include "marks.h"
+#include "split.h"
+
+/* Built so, the power-cut test must fail. */
+#ifdef VENEER_TEST_BREAK_ORDER
+#define BREAK_ORDER	true
+#else
+#define BREAK_ORDER	false
+#endif
+
+/* Pieces of a map that are saved together. */
+#define BATCH	64
+
+struct batch {
+	unsigned int	nr;
+	unsigned long	index[BATCH];
+	void		*bytes[BATCH];
+};
+
+static void batch_free(struct batch *batch)
+{
+	for (unsigned int i = 0; i < BATCH && batch->bytes[i]; i++)
+		kfree(batch->bytes[i]);
+	kfree(batch);
+}
+
+/* Takes pieces that are to be saved; they count as saved. */
+static struct batch *batch_take(struct inode *inode, struct veneer_split *split)
+{
+	struct batch *batch = kzalloc(sizeof(*batch), GFP_KERNEL);
+	unsigned long index = 0;
+
+	if (!batch)
+		return NULL;
+	mutex_lock(&veneer_inode(inode)->io_lock);
+	while (batch->nr < BATCH) {
+		void *bytes = kmalloc(VENEER_CHUNK_BYTES, GFP_KERNEL);
+
+		if (!bytes)
+			break;
+		batch->bytes[batch->nr] = bytes;
+		if (!veneer_blockmap_take_dirty(&split->map, &index, bytes))
+			break;
+		batch->index[batch->nr++] = index++;
+	}
+	mutex_unlock(&veneer_inode(inode)->io_lock);
+	if (!batch->nr && veneer_blockmap_dirty(&split->map)) {
+		batch_free(batch);
+		return NULL;
+	}
+	return batch;
+}
+
+static void batch_give_back(struct inode *inode, struct veneer_split *split,
+			    const struct batch *batch)
+{
+	for (unsigned int i = 0; i < batch->nr; i++)
+		veneer_blockmap_redirty(&split->map, batch->index[i]);
+	if (batch->nr)
+		mark_inode_dirty_sync(inode);
+}
+
+static int sync_data(struct veneer_mount *m, struct file *file)
+{
+	return m->options.is_volatile ? 0 : vfs_fsync(file, 0);
+}
+
+static int set_record(struct inode *inode, const struct veneer_record *record)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	const struct path path = veneer_upper_path(m, veneer_upper(inode));
+	int err = mnt_want_write(m->upper);
+
+	if (err)
+		return err;
+	err = veneer_record_set(&path, m->options.userxattr, record);
+	mnt_drop_write(m->upper);
+	return err;
+}
+
+/* Writes pieces of the map and makes them durable. */
+static int save_batch(struct inode *inode, struct veneer_split *split,
+		      const struct batch *batch)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct veneer_record record = split->record;
+	struct file *file;
+	int err = 0;
+
+	if (!batch->nr)
+		return 0;
+	file = veneer_mapfile_open(m, &split->record, split->map.nr);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	for (unsigned int i = 0; i < batch->nr && !err; i++)
+		err = veneer_mapfile_write(file, split->record.block_shift,
+					   &split->map, batch->index[i],
+					   batch->bytes[i]);
+	if (!err)
+		err = sync_data(m, file);
+	__fput_sync(file);
+	if (err)
+		return err;
+	veneer_count(m, map_flushes, 1);
+	for (unsigned int i = 0; i < batch->nr; i++)
+		veneer_count(m, map_bits,
+			     memweight(batch->bytes[i], VENEER_CHUNK_BYTES));
+	if (split->record.flags & VENEER_SPLIT_SAVED)
+		return 0;
+
+	/* A map that is not there was never saved, until here. */
+	record.flags |= VENEER_SPLIT_SAVED;
+	err = set_record(inode, &record);
+	if (!err)
+		split->record.flags = record.flags;
+	return err;
+}
+
+/* All blocks are there, durably: the record and the map have no use any more. */
+static int finish(struct inode *inode, struct veneer_split *split,
+		  struct file *inner)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	const struct path path = veneer_upper_path(m, veneer_upper(inode));
+	int err;
+
+	err = mnt_want_write(m->upper);
+	if (err)
+		return err;
+	err = veneer_record_remove(&path, m->options.userxattr);
+	mnt_drop_write(m->upper);
+	/* The record without its map would be an error. */
+	if (!err)
+		err = sync_data(m, inner);
+	if (err)
+		return err;
+
+	split->finished = true;
+	mutex_lock(&veneer_inode(inode)->lock);
+	veneer_inode_set_whole(inode);
+	veneer_count(m, files_whole, 1);
+	mutex_unlock(&veneer_inode(inode)->lock);
+	/* A map that nobody names is a small loss. */
+	err = veneer_mapfile_remove(m, &split->record);
+	if (err)
+		veneer_err_ratelimited("%pd2: cannot remove block map %pU (error %d)\n",
+				       path.dentry, &split->record.uuid, err);
+	return 0;
+}
+
+static bool is_complete(struct veneer_split *split)
+{
+	u64 nr = DIV_ROUND_UP_ULL(veneer_below_size(split),
+				  1ULL << split->record.block_shift);
+	u64 next;
+
+	if (!nr)
+		return true;
+	if (READ_ONCE(split->map.set) < nr)
+		return false;
+	return veneer_blockmap_run(&split->map, 0, nr - 1, &next) && next == nr;
+}
+
+/**
+ * veneer_split_is_complete - has a split file got its last block?
+ * @inode: a regular file
+ */
+bool veneer_split_is_complete(const struct inode *inode)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+
+	return split && !veneer_is_whole(inode) && is_complete(split);
+}
+
+/**
+ * veneer_split_unsaved - does the disk not know of all blocks yet?
+ * @inode: an object of a mount
+ */
+bool veneer_split_unsaved(const struct inode *inode)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+
+	return split && !veneer_is_whole(inode) &&
+	       (veneer_blockmap_dirty(&split->map) || is_complete(split));
+}
+
+static int flush_once(struct inode *inode, struct veneer_split *split,
+		      struct file *inner, struct file *real)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct batch *batch = batch_take(inode, split);
+	bool complete = is_complete(split);
+	int err = 0;
+
+	if (!batch)
+		return -ENOMEM;
+	if (BREAK_ORDER && !complete)
+		err = save_batch(inode, split, batch);
+	if (!err)
+		err = sync_data(m, real);
+	if (!err && complete)
+		err = finish(inode, split, inner);
+	else if (!err && !BREAK_ORDER)
+		err = save_batch(inode, split, batch);
+	if (err)
+		batch_give_back(inode, split, batch);
+	batch_free(batch);
+	return err;
+}
+
+/**
+ * veneer_split_flush - save what the disk does not know of a file's blocks
+ * @inode: a regular file
+ * @real: a file of the upper to make the data durable with, so that whoever
+ *	has it open is told of errors; or %NULL
+ *
+ * Does nothing, and does not make data durable, when the map is saved.
+ *
+ * Return: 0 or a negative error, and then the inode is dirty.
+ */
+int veneer_split_flush(struct inode *inode, struct file *real)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct file *inner;
+	int err = 0;
+
+	if (!veneer_split_unsaved(inode))
+		return 0;
+	inner = veneer_inner_get(inode);
+	if (IS_ERR(inner))
+		return PTR_ERR(inner);
+	{
+		CLASS(veneer_cred, cred)(m->cred);
+
+		mutex_lock(&split->flush_lock);
+		while (!err && !split->finished && veneer_split_unsaved(inode))
+			err = flush_once(inode, split, inner, real ? : inner);
+		mutex_unlock(&split->flush_lock);
+	}
+	fput(inner);
+	if (err)
+		veneer_err_ratelimited("%pd2: cannot save its block map (error %d); what was written since is lost if the machine stops now\n",
+				       veneer_upper(inode), err);
+	return err;
+}
+
+/**
+ * veneer_split_evict - a file is forgotten
+ * @inode: the file
+ *
+ * Without a name, its map goes, too.
+ */
+int veneer_split_evict(struct inode *inode)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct dentry *upper = veneer_upper(inode);
+	const struct path path = veneer_upper_path(m, upper);
+	struct veneer_record record;
+	int err;
+
+	if (!upper || d_inode(upper)->i_nlink)
+		return 0;
+	CLASS(veneer_cred, cred)(m->cred);
+	if (split)
+		return split->finished ? 0 :
+		       veneer_mapfile_remove(m, &split->record);
+	/* It was never opened. */
+	if (!veneer_inode(inode)->has_map)
+		return 0;
+	err = veneer_record_get(&path, m->options.userxattr, &record);
+	if (err <= 0)
+		return err;
+	err = veneer_mapfile_remove(m, &record);
+	kfree(record.path);
+	return err;
+}
+
+/**
+ * veneer_split_cut_begin - the upper of a split file is about to shrink
+ * @inode: the file, its i_rwsem held for writing
+ * @size: the new size
+ *
+ * After success veneer_split_cut_end() must be called.
+ */
+int veneer_split_cut_begin(struct inode *inode, loff_t size)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct veneer_record record;
+	struct file *inner;
+	int err;
+
+	if (!split)
+		return 0;
+	mutex_lock(&split->flush_lock);
+	if (split->finished || size >= split->record.below_size)
+		return 0;
+
+	record = split->record;
+	record.below_size = size;
+	record.flags |= VENEER_SPLIT_CUT;
+	inner = veneer_inner_get(inode);
+	err = PTR_ERR_OR_ZERO(inner);
+	if (!err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		err = set_record(inode, &record);
+		if (!err)
+			err = sync_data(m, inner);
+		if (err)
+			set_record(inode, &split->record);
+		fput(inner);
+	}
+	if (err)
+		mutex_unlock(&split->flush_lock);
+	return err;
+}
+
+/**
+ * veneer_split_cut_end - the upper of a split file has shrunk, or has not
+ * @inode: as for veneer_split_cut_begin()
+ * @size: likewise
+ * @err: why it has not, or 0
+ *
+ * Return: @err, or another negative error.
+ */
+int veneer_split_cut_end(struct inode *inode, loff_t size, int err)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct file *inner;
+
+	if (!split)
+		return err;
+	if (split->finished || size >= split->record.below_size)
+		goto out;
+	if (err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		if (set_record(inode, &split->record))
+			veneer_err_ratelimited("%pd2: cannot take a truncation back; the next mount will finish it\n",
+					       veneer_upper(inode));
+		goto out;
+	}
+
+	/* A reader finds the end of the file before it finds this. */
+	mutex_lock(&veneer_inode(inode)->io_lock);
+	WRITE_ONCE(split->record.below_size, size);
+	mutex_unlock(&veneer_inode(inode)->io_lock);
+
+	inner = veneer_inner_get(inode);
+	err = PTR_ERR_OR_ZERO(inner);
+	if (!err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		err = sync_data(m, inner);
+		if (!err)
+			err = set_record(inode, &split->record);
+		fput(inner);
+	}
+out:
+	mutex_unlock(&split->flush_lock);
+	return err;
+}
+
+/**
+ * veneer_split_finish_cut - finish a truncation that a power cut interrupted
+ * @m: the mount
+ * @upper: the file, which nobody else can have open
+ *
+ * Runs with the mounter's credentials.
+ */
+int veneer_split_finish_cut(struct veneer_mount *m, struct dentry *upper)
+{
+	const struct path path = veneer_upper_path(m, upper);
+	const bool userxattr = m->options.userxattr;
+	struct veneer_record record;
+	struct iattr attr = { .ia_valid = ATTR_SIZE };
+	struct file *file;
+	int ret;
+
+	ret = veneer_record_get(&path, userxattr, &record);
+	if (ret <= 0)
+		return ret;
+	if (!(record.flags & VENEER_SPLIT_CUT)) {
+		kfree(record.path);
+		return 0;
+	}
+
+	ret = mnt_want_write(m->upper);
+	if (ret)
+		goto out;
+	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	ret = PTR_ERR_OR_ZERO(file);
+	if (!ret) {
+		attr.ia_size = record.below_size;
+		inode_lock(d_inode(upper));
+		ret = notify_change(veneer_upper_idmap(m), upper, &attr, NULL);
+		inode_unlock(d_inode(upper));
+		if (!ret)
+			ret = sync_data(m, file);
+		record.flags &= ~VENEER_SPLIT_CUT;
+		if (!ret)
+			ret = veneer_record_set(&path, userxattr, &record);
+		__fput_sync(file);
+	}
+	mnt_drop_write(m->upper);
+out:
+	kfree(record.path);
+	return ret;
+}

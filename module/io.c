@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * I/O: reading and writing regular files of a mount.
+ *
+ * A request goes to the real file that veneer_source() names; one that spans
+ * several is cut into its runs.  While mappings of a file use the mount's own
+ * page cache (see pagecache.c), it goes there.
+ */
+#include <linux/backing-file.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/splice.h>
+#include <linux/uio.h>
+
+#include "chain.h"
+#include "compat.h"
+#include "copyup.h"
+#include "file.h"
+#include "inode.h"
+#include "io.h"
+#include "pagecache.h"
+#include "source.h"
+#include "split.h"
+
+static void accessed(struct file *file)
+{
+	struct inode *inode = file_inode(file);
+	struct dentry *upper = veneer_upper(inode);
+
+	if (file->f_flags & O_NOATIME || !upper)
+		return;
+
+	/* relatime compares with these; a mapping may have moved the real ones. */
+	inode_set_mtime_to_ts(inode, inode_get_mtime(d_inode(upper)));
+	inode_set_ctime_to_ts(inode, inode_get_ctime(d_inode(upper)));
+	touch_atime(&file->f_path);
+}
+
+static void end_write(struct file *file, loff_t pos, ssize_t ret)
+{
+	veneer_copyattr(file_inode(file));
+}
+
+/**
+ * veneer_file_ctx - how a request is handed on to a real file
+ * @file: the mount's file
+ */
+struct backing_file_ctx veneer_file_ctx(struct file *file)
+{
+	return (struct backing_file_ctx) {
+		.cred		= veneer_cred(file_inode(file)->i_sb),
+		.user_file	= file,
+		.accessed	= accessed,
+		.end_write	= end_write,
+	};
+}
+
+static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
+			unsigned int where)
+{
+	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
+	struct file *real = veneer_real_file(iocb->ki_filp, where);
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+}
+
+/* Reads into a buffer what O_DIRECT cannot cut where a run ends. */
+static ssize_t read_bounced(struct kiocb *iocb, struct iov_iter *iter,
+			    size_t len)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	void *buf = kvmalloc(len, GFP_KERNEL);
+	ssize_t ret;
+
+	if (!buf)
+		return -ENOMEM;
+	ret = veneer_read_bytes(inode, buf, len, iocb->ki_pos);
+	if (ret > 0) {
+		ret = copy_to_iter(buf, ret, iter) ? : -EFAULT;
+		if (ret > 0)
+			iocb->ki_pos += ret;
+	}
+	kvfree(buf);
+	return ret;
+}
+
+/*
+ * How much is to be read at once, given that a run of @len bytes ends before
+ * the request does.  Directly only up to a block boundary; *@bounce is set
+ * when the run ends within the block that it begins in.
+ */
+static size_t direct_part(const struct inode *inode, loff_t pos, size_t len,
+			  size_t count, bool *bounce)
+{
+	const loff_t block = 1LL << veneer_block_shift(veneer_mount(inode->i_sb));
+	const loff_t end = round_down(pos + (loff_t)len, block);
+
+	*bounce = end <= pos;
+	return *bounce ? min_t(loff_t, count, round_up(pos + len, block) - pos) :
+			 end - pos;
+}
+
+/* Reads from one place after the other. */
+static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret = 0, done = 0;
+	struct kiocb sync;
+
+	init_sync_kiocb(&sync, iocb->ki_filp);
+	sync.ki_pos = iocb->ki_pos;
+	sync.ki_flags = iocb->ki_flags;
+
+	while (iov_iter_count(iter)) {
+		const size_t count = iov_iter_count(iter);
+		struct veneer_run run = veneer_source(inode, sync.ki_pos, count);
+		size_t len = run.len;
+		bool bounce = false;
+
+		if ((sync.ki_flags & IOCB_DIRECT) && len < count)
+			len = direct_part(inode, sync.ki_pos, len, count,
+					  &bounce);
+		if (bounce) {
+			ret = read_bounced(&sync, iter, len);
+		} else {
+			iov_iter_truncate(iter, len);
+			ret = read_run(&sync, iter, run.where);
+			iov_iter_reexpand(iter, count - max(ret, 0));
+		}
+		/* Bytes that can come from below are there. */
+		if (!ret && run.where != VENEER_FROM_UPPER &&
+		    veneer_inode_split(inode))
+			ret = -EIO;
+		if (ret <= 0)
+			break;
+		done += ret;
+		if (ret < len)
+			break;
+	}
+	iocb->ki_pos = sync.ki_pos;
+	return done ? : ret;
+}
+
+ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const size_t count = iov_iter_count(iter);
+	struct veneer_run run;
+	int err;
+
+	if (!count)
+		return 0;
+	/* O_DIRECT is about the disk, and has rules of its own. */
+	if (veneer_is_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
+		return filemap_read(iocb, iter, 0);
+	err = veneer_cache_write_back(inode, iocb->ki_pos, count,
+				      iocb->ki_flags & IOCB_NOWAIT);
+	if (err)
+		return err;
+	run = veneer_source(inode, iocb->ki_pos, count);
+	if (run.len >= count)
+		return read_run(iocb, iter, run.where);
+	return read_runs(iocb, iter);
+}
+
+ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
+			   struct pipe_inode_info *pipe, size_t len,
+			   unsigned int flags)
+{
+	struct backing_file_ctx ctx = veneer_file_ctx(file);
+	struct inode *inode = file_inode(file);
+	struct veneer_run run;
+	struct file *real;
+	int err;
+
+	if (!len)
+		return 0;
+	err = veneer_cache_write_back(inode, *ppos, len, false);
+	if (err)
+		return err;
+	run = veneer_source(inode, *ppos, len);
+	real = veneer_real_file(file, run.where);
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	return backing_file_splice_read(real, ppos, pipe, run.len, flags, &ctx);
+}
+
+/* RWF_NOAPPEND: the real file would append all the same. */
+static bool must_not_append(const struct kiocb *iocb)
+{
+	return (iocb->ki_filp->f_flags & O_APPEND) &&
+	       !(iocb->ki_flags & IOCB_APPEND);
+}
+
+/* Writes to the mount's page cache. */
+static ssize_t write_cached(struct kiocb *iocb, struct iov_iter *iter,
+			    struct file *real)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	ssize_t ret;
+
+	ret = file_remove_privs(file);
+	if (ret)
+		return ret;
+	veneer_lent_recall(inode);
+	ret = veneer_cache_write(iocb, iter);
+	if (ret > 0) {
+		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+
+		file_update_time(real);
+	}
+	veneer_copyattr(inode);
+	return ret;
+}
+
+/* Writes to a split file that no mapping has in the mount's page cache. */
+static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
+			   struct file *real, int flags)
+{
+	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const size_t len = iov_iter_count(iter);
+	const loff_t old_size = i_size_read(inode);
+	const loff_t pos = iocb->ki_pos;
+	struct kiocb sync;
+	ssize_t ret;
+
+	ret = veneer_past_cache_begin(inode);
+	if (ret)
+		return ret;
+	ret = veneer_split_begin(inode, pos, len);
+	if (!ret) {
+		init_sync_kiocb(&sync, iocb->ki_filp);
+		sync.ki_pos = pos;
+		sync.ki_flags = iocb->ki_flags;
+		ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
+		ret = veneer_split_end(inode, pos, len, ret);
+	}
+	if (ret > 0)
+		iocb->ki_pos = pos + ret;
+	veneer_past_cache_end(inode, old_size, pos, ret);
+	return ret;
+}
+
+/* What is left to do for a file that is, or was, split. */
+static ssize_t write_done(struct kiocb *iocb, ssize_t ret, bool cached)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	int err = 0;
+
+	if (ret <= 0)
+		return ret;
+	if (veneer_split_is_complete(inode))
+		err = veneer_split_flush(inode, NULL);
+	if (iocb_is_dsync(iocb) &&
+	    (cached || veneer_split_unsaved(inode)))
+		err = vfs_fsync_range(file, iocb->ki_pos - ret,
+				      iocb->ki_pos - 1,
+				      !(iocb->ki_flags & IOCB_SYNC));
+	/* Only who asked for it is told that it is not on the disk. */
+	return err && iocb_is_dsync(iocb) ? err : ret;
+}
+
+static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
+			    struct file *real)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
+	int flags = iocb->ki_flags;
+	ssize_t ret = 0;
+	bool cached;
+
+	if (veneer_mount(inode->i_sb)->options.is_volatile)
+		flags &= ~(IOCB_DSYNC | IOCB_SYNC);
+	else if (iocb_is_dsync(iocb) && veneer_inode(inode)->unsynced)
+		ret = veneer_sync_upper(inode, real, 0, 0, 1);
+	if (ret)
+		return ret;
+	/* For file_remove_privs(), and the size to append to. */
+	veneer_copyattr(inode);
+	cached = veneer_is_cached(inode) || must_not_append(iocb) ||
+		 atomic_read(&veneer_inode(inode)->lent_maps);
+	if (veneer_is_whole(inode) && !cached && !inode->i_mapping->nrpages)
+		return backing_file_write_iter(real, iter, iocb, flags, &ctx);
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	ret = generic_write_checks(iocb, iter);
+	if (ret <= 0)
+		return ret;
+	if (cached)
+		ret = write_cached(iocb, iter, real);
+	else
+		ret = write_split(iocb, iter, real, flags);
+	return write_done(iocb, ret, cached);
+}
+
+ssize_t veneer_write_iter(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct file *file = iocb->ki_filp;
+	struct inode *inode = file_inode(file);
+	struct file *real;
+	ssize_t ret;
+
+	if (!iov_iter_count(iter))
+		return 0;
+
+	if (!(iocb->ki_flags & IOCB_NOWAIT)) {
+		real = veneer_real_file_to_write(file);
+		inode_lock(inode);
+	} else {
+		if (!veneer_is_whole(inode))
+			return -EAGAIN;
+		real = veneer_real_file(file, VENEER_FROM_UPPER);
+		if (!inode_trylock(inode))
+			return -EAGAIN;
+	}
+	ret = IS_ERR(real) ? PTR_ERR(real) : write_locked(iocb, iter, real);
+	inode_unlock(inode);
+	return ret;
+}
+
+/*
+ * With the pipe locked by the real file's own splice_write, after its file
+ * system's freeze protection was taken: what takes it with the pipe locked
+ * would wait the wrong way round.
+ */
+static ssize_t splice_locked(struct pipe_inode_info *pipe, struct file *file,
+			     struct file *real, loff_t *ppos, size_t len,
+			     unsigned int flags)
+{
+	struct inode *inode = file_inode(file);
+	struct backing_file_ctx ctx = veneer_file_ctx(file);
+	const loff_t pos = *ppos;
+	loff_t old_size;
+	ssize_t ret;
+
+	veneer_copyattr(inode);
+	old_size = i_size_read(inode);
+	len = min_t(u64, len, MAX_LFS_FILESIZE - pos);
+	ret = veneer_past_cache_begin(inode);
+	if (ret)
+		return ret;
+	ret = veneer_split_begin(inode, pos, len);
+	if (!ret) {
+		ret = backing_file_splice_write(pipe, real, ppos, len, flags,
+						&ctx);
+		ret = veneer_split_end(inode, pos, len, ret);
+	}
+	veneer_past_cache_end(inode, old_size, pos, ret);
+	if (ret <= 0)
+		return ret;
+	*ppos = pos + ret;
+	if (veneer_split_is_complete(inode))
+		veneer_split_flush(inode, NULL);
+	if ((file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))
+		ret = veneer_split_flush(inode, real) ? : ret;
+	return ret;
+}
+
+ssize_t veneer_splice_write(struct pipe_inode_info *pipe, struct file *file,
+			    loff_t *ppos, size_t len, unsigned int flags)
+{
+	struct inode *inode = file_inode(file);
+	struct file *real = veneer_real_file_to_write(file);
+	ssize_t ret;
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	inode_lock(inode);
+	ret = splice_locked(pipe, file, real, ppos, len, flags);
+	inode_unlock(inode);
+	return ret;
+}

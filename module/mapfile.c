@@ -1,0 +1,430 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Map file: a block map on disk, .veneer/map/UUID under the root of an upper
+ * or of a layer.
+ *
+ * One is made in work/, complete but for the bits, and gets its name by a
+ * rename.  Callers run with the mounter's credentials, and without write access
+ * to the upper's mount.
+ */
+#include <linux/crc32.h>
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "format.h"
+#include "log.h"
+#include "mapfile.h"
+#include "upper.h"
+
+#define UUID_NAME_SIZE	(UUID_STRING_LEN + 1)
+
+static loff_t bitmap_pos(u8 block_shift)
+{
+	return 1LL << block_shift;
+}
+
+static loff_t mapfile_size(u8 block_shift, u64 nr)
+{
+	return bitmap_pos(block_shift) + DIV_ROUND_UP_ULL(nr, 64) * 8;
+}
+
+static u32 header_crc(const struct veneer_map_disk *disk)
+{
+	struct veneer_map_disk copy = *disk;
+
+	copy.crc = 0;
+	return crc32_le(~0, (const u8 *)&copy, sizeof(copy));
+}
+
+static const char *header_fault(const struct veneer_map_disk *disk,
+				const struct veneer_record *record,
+				loff_t size)
+{
+	u64 nr = le64_to_cpu(disk->nr_blocks);
+	u8 uuid[UUID_SIZE];
+
+	export_uuid(uuid, &record->uuid);
+	if (le32_to_cpu(disk->magic) != VENEER_MAP_MAGIC)
+		return "is not one";
+	if (disk->version != VENEER_MAP_VERSION || disk->flags)
+		return "is of another version";
+	if (header_crc(disk) != le32_to_cpu(disk->crc))
+		return "has a wrong checksum";
+	if (memcmp(disk->uuid, uuid, UUID_SIZE) ||
+	    disk->block_shift != record->block_shift)
+		return "belongs to another file";
+	if (nr > MAX_LFS_FILESIZE >> record->block_shift ||
+	    nr < DIV_ROUND_UP_ULL(record->below_size,
+				  1ULL << record->block_shift))
+		return "has too few or too many blocks";
+	if (size != mapfile_size(record->block_shift, nr))
+		return "has the wrong length";
+	return NULL;
+}
+
+/* Reads all of @len bytes. */
+static int read_all(struct file *file, void *buf, size_t len, loff_t pos)
+{
+	while (len) {
+		ssize_t ret = kernel_read(file, buf, len, &pos);
+
+		if (ret <= 0)
+			return ret ? : -EIO;
+		buf += ret;
+		len -= ret;
+	}
+	return 0;
+}
+
+/* The pieces of the bitmap that are no holes. */
+static int load_bitmap(struct file *file, u8 block_shift,
+		       struct veneer_blockmap *map)
+{
+	const loff_t start = bitmap_pos(block_shift);
+	const loff_t end = mapfile_size(block_shift, map->nr);
+	loff_t pos = start;
+	void *buf;
+	int err = 0;
+
+	buf = kmalloc(VENEER_CHUNK_BYTES, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	while (!err && pos < end) {
+		loff_t data = vfs_llseek(file, pos, SEEK_DATA);
+		size_t len;
+
+		if (data == -ENXIO)
+			break;
+		if (data > pos)
+			pos = start + round_down(data - start,
+						 VENEER_CHUNK_BYTES);
+		len = min(end - pos, (loff_t)VENEER_CHUNK_BYTES);
+		memset(buf + len, 0, VENEER_CHUNK_BYTES - len);
+		err = read_all(file, buf, len, pos);
+		if (!err)
+			err = veneer_blockmap_put(map, (pos - start) /
+						  VENEER_CHUNK_BYTES, buf);
+		pos += len;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	kfree(buf);
+	return err;
+}
+
+static int load_from(struct file *file, const struct dentry *user,
+		     const struct veneer_record *record,
+		     struct veneer_blockmap *map)
+{
+	struct veneer_map_disk disk;
+	const char *fault = NULL;
+	loff_t size = i_size_read(file_inode(file));
+	int err = 0;
+
+	if (size < sizeof(disk))
+		fault = "has the wrong length";
+	else
+		err = read_all(file, &disk, sizeof(disk), 0);
+	if (err)
+		return err;
+	if (!fault)
+		fault = header_fault(&disk, record, size);
+	if (!fault) {
+		veneer_blockmap_init(map, le64_to_cpu(disk.nr_blocks));
+		err = load_bitmap(file, record->block_shift, map);
+		if (err)
+			veneer_blockmap_free(map);
+		if (err == -EUCLEAN)
+			fault = "has bits past its end";
+	}
+	if (!fault)
+		return err;
+	veneer_err_ratelimited("%pd2: block map %pU %s; the file cannot be read\n",
+			       user, &record->uuid, fault);
+	return -EUCLEAN;
+}
+
+/* A name in a directory of the upper or of a layer; a reference, or %NULL. */
+static struct dentry *find(const struct path *root, struct dentry *dir,
+			   const char *name)
+{
+	struct dentry *found;
+
+	if (!d_can_lookup(dir))
+		return NULL;
+	found = veneer_lookup_unlocked(mnt_idmap(root->mnt), name, dir);
+	if (!IS_ERR(found) && d_is_negative(found)) {
+		dput(found);
+		return NULL;
+	}
+	return found;
+}
+
+/* .veneer/map/NAME; just the folder for an empty name. */
+static struct dentry *find_map(const struct path *root, const char *name)
+{
+	const char * const names[] = { VENEER_DIR_NAME, VENEER_MAP_DIR_NAME,
+				       name };
+	struct dentry *at = dget(root->dentry);
+
+	for (int i = 0; i < ARRAY_SIZE(names) && *names[i]; i++) {
+		struct dentry *next = find(root, at, names[i]);
+
+		dput(at);
+		if (IS_ERR_OR_NULL(next))
+			return next;
+		at = next;
+	}
+	return at;
+}
+
+/**
+ * veneer_mapfile_load - read a block map
+ * @root: root of the upper, or of the layer
+ * @user: the split file, for messages
+ * @record: its record, which has a map
+ * @map: receives the map; not yet begun
+ *
+ * A map that was never saved has no bit set.
+ *
+ * Return: 0; %-EIO for a map that is lost, %-EUCLEAN for one that cannot be
+ * trusted, with a line in the log; or another negative error.
+ */
+int veneer_mapfile_load(const struct path *root, const struct dentry *user,
+			const struct veneer_record *record,
+			struct veneer_blockmap *map)
+{
+	char name[UUID_NAME_SIZE];
+	struct dentry *dentry;
+	struct path path;
+	struct file *file;
+	int err;
+
+	snprintf(name, sizeof(name), "%pU", &record->uuid);
+	dentry = find_map(root, name);
+	if (IS_ERR(dentry))
+		return PTR_ERR(dentry);
+	if (!dentry || !d_is_reg(dentry)) {
+		dput(dentry);
+		if (record->flags & VENEER_SPLIT_SAVED) {
+			veneer_err_ratelimited("%pd2: block map .veneer/map/%s is missing; the file cannot be read\n",
+					       user, name);
+			return -EIO;
+		}
+		veneer_blockmap_init(map,
+				     DIV_ROUND_UP_ULL(record->below_size,
+						      1ULL << record->block_shift));
+		return 0;
+	}
+
+	path = (struct path) { .mnt = root->mnt, .dentry = dentry };
+	file = dentry_open(&path, O_RDONLY | O_LARGEFILE, current_cred());
+	dput(dentry);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = load_from(file, user, record, map);
+	__fput_sync(file);
+	return err;
+}
+
+static struct dentry *dir_get(struct veneer_mount *m, struct dentry *parent,
+			      const char *name)
+{
+	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
+	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
+	struct dentry *dir;
+
+	int err;
+
+	dir = find(&root, parent, name);
+	if (dir)
+		return dir;
+	err = mnt_want_write(m->upper);
+	if (err)
+		return ERR_PTR(err);
+	dir = veneer_upper_make(m, parent, name, &new);
+	mnt_drop_write(m->upper);
+	return dir == ERR_PTR(-EEXIST) ? find(&root, parent, name) : dir;
+}
+
+static struct dentry *map_dir_get(struct veneer_mount *m)
+{
+	struct dentry *own, *dir;
+
+	own = dir_get(m, m->upper->mnt_root, VENEER_DIR_NAME);
+	if (IS_ERR_OR_NULL(own))
+		return own;
+	dir = dir_get(m, own, VENEER_MAP_DIR_NAME);
+	dput(own);
+	return dir;
+}
+
+static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
+{
+	ssize_t ret = kernel_write(file, buf, len, &pos);
+
+	return ret < 0 ? ret : ret == len ? 0 : -ENOSPC;
+}
+
+static int write_header(struct file *file, const struct veneer_record *record,
+			u64 nr)
+{
+	struct veneer_map_disk disk = {
+		.magic		= cpu_to_le32(VENEER_MAP_MAGIC),
+		.version	= VENEER_MAP_VERSION,
+		.block_shift	= record->block_shift,
+		.nr_blocks	= cpu_to_le64(nr),
+	};
+	int err;
+
+	export_uuid(disk.uuid, &record->uuid);
+	disk.crc = cpu_to_le32(header_crc(&disk));
+	err = vfs_truncate(&file->f_path,
+			   mapfile_size(record->block_shift, nr));
+	return err ? : write_all(file, &disk, sizeof(disk), 0);
+}
+
+static struct file *open_map(struct veneer_mount *m, struct dentry *dentry)
+{
+	const struct path path = veneer_upper_path(m, dentry);
+
+	return dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+}
+
+static struct file *make_map(struct veneer_mount *m, struct dentry *dir,
+			     const char *name,
+			     const struct veneer_record *record, u64 nr)
+{
+	const struct veneer_new new = { .mode = S_IFREG | 0600 };
+	struct dentry *temp;
+	struct file *file;
+	int err;
+
+	err = mnt_want_write(m->upper);
+	if (err)
+		return ERR_PTR(err);
+	temp = veneer_temp_make(m, &new);
+	mnt_drop_write(m->upper);
+	if (IS_ERR(temp))
+		return ERR_CAST(temp);
+
+	file = open_map(m, temp);
+	err = PTR_ERR_OR_ZERO(file);
+	if (!err)
+		err = write_header(file, record, nr);
+	if (!err && !m->options.is_volatile)
+		err = vfs_fsync(file, 0);
+
+	/* The temporary object must go even when the upper turned read-only. */
+	if (!mnt_want_write(m->upper)) {
+		if (!err)
+			err = veneer_temp_install(m, temp, dir, name);
+		if (err)
+			veneer_temp_discard(m, temp);
+		mnt_drop_write(m->upper);
+	} else if (!err) {
+		err = -EROFS;
+	}
+	dput(temp);
+	if (err && !IS_ERR(file))
+		__fput_sync(file);
+	return err ? ERR_PTR(err) : file;
+}
+
+/**
+ * veneer_mapfile_open - open a block map of the upper to change it
+ * @m: the mount
+ * @record: the record of the file that it belongs to
+ * @nr: how many bits it has, to make it when it is not there
+ *
+ * Return: the file, for __fput_sync(), or an ERR_PTR().
+ */
+struct file *veneer_mapfile_open(struct veneer_mount *m,
+				 const struct veneer_record *record, u64 nr)
+{
+	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
+	char name[UUID_NAME_SIZE];
+	struct dentry *dir, *dentry;
+	struct file *file;
+
+	dir = map_dir_get(m);
+	if (IS_ERR_OR_NULL(dir))
+		return dir ? ERR_CAST(dir) : ERR_PTR(-EIO);
+
+	snprintf(name, sizeof(name), "%pU", &record->uuid);
+	dentry = find(&root, dir, name);
+	if (IS_ERR(dentry))
+		file = ERR_CAST(dentry);
+	else if (dentry)
+		file = open_map(m, dentry);
+	else
+		file = make_map(m, dir, name, record, nr);
+	if (!IS_ERR(dentry))
+		dput(dentry);
+	dput(dir);
+	return file;
+}
+
+/**
+ * veneer_mapfile_write - write a piece of a block map
+ * @file: the map's file
+ * @block_shift: log2 of the block size
+ * @map: the map
+ * @index: which piece
+ * @bytes: VENEER_CHUNK_BYTES of it
+ */
+int veneer_mapfile_write(struct file *file, u8 block_shift,
+			 struct veneer_blockmap *map,
+			 unsigned long index, const void *bytes)
+{
+	const loff_t pos = bitmap_pos(block_shift) +
+			   (loff_t)index * VENEER_CHUNK_BYTES;
+	const loff_t end = mapfile_size(block_shift, map->nr);
+
+	return write_all(file, bytes,
+			 min(end - pos, (loff_t)VENEER_CHUNK_BYTES), pos);
+}
+
+/**
+ * veneer_mapfile_remove - remove the block map of a file that has no use for
+ * one any more
+ * @m: the mount
+ * @record: the record that the file had
+ *
+ * Return: 0 also when there is none.
+ */
+int veneer_mapfile_remove(struct veneer_mount *m,
+			  const struct veneer_record *record)
+{
+	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
+	char name[UUID_NAME_SIZE];
+	struct dentry *dir, *dentry;
+	int err = 0;
+
+	dir = find_map(&root, "");
+	if (IS_ERR_OR_NULL(dir))
+		return PTR_ERR_OR_ZERO(dir);
+	snprintf(name, sizeof(name), "%pU", &record->uuid);
+	dentry = find(&root, dir, name);
+	if (IS_ERR(dentry)) {
+		err = PTR_ERR(dentry);
+	} else if (dentry) {
+		err = mnt_want_write(m->upper);
+		if (!err) {
+			inode_lock_nested(d_inode(dir), I_MUTEX_PARENT);
+			if (dentry->d_parent == dir && !d_unhashed(dentry))
+				err = vfs_unlink(mnt_idmap(root.mnt),
+						 d_inode(dir), dentry, NULL);
+			inode_unlock(d_inode(dir));
+			mnt_drop_write(m->upper);
+		}
+		dput(dentry);
+	}
+	dput(dir);
+	return err;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Map file: a block map on disk. */
+#ifndef VENEER_MAPFILE_H
+#define VENEER_MAPFILE_H
+
+#include <linux/path.h>
+
+#include "blockmap.h"
+#include "mount.h"
+#include "record.h"
+
+int veneer_mapfile_load(const struct path *root, const struct dentry *user,
+			const struct veneer_record *record,
+			struct veneer_blockmap *map);
+struct file *veneer_mapfile_open(struct veneer_mount *m,
+				 const struct veneer_record *record, u64 nr);
+int veneer_mapfile_write(struct file *file, u8 block_shift,
+			 struct veneer_blockmap *map,
+			 unsigned long index, const void *bytes);
+int veneer_mapfile_remove(struct veneer_mount *m,
+			  const struct veneer_record *record);
+
+#endif

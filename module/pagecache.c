@@ -1,0 +1,579 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Page cache: the mount's own pages of a file.
+ *
+ * A mapping of a split file, and a writable shared mapping of a file that is
+ * not whole, is served from the mount inode's own page cache.  Folios are
+ * filled from wherever the bytes are, and written back into the upper.
+ *
+ * As long as a file has such mappings, read(2) and write(2) use those pages,
+ * too, and the file behaves like one of any filesystem.  As long as it has
+ * none, they go past the page cache to the real files; pages that are left in
+ * it are written back first, and forgotten before a write.  A mapping may still
+ * come in the middle of such a write; see veneer_past_cache_begin().
+ *
+ * A page fault comes here with mmap_lock held, and that is taken under i_rwsem
+ * of any real file: a write faults.  So nothing on the way of a fault may wait
+ * for one, nor for a lock that is held while waiting for one.  Hence the real
+ * files are read by way of their page caches, and the invalidate lock is never
+ * held over what is done to the upper.
+ */
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/highmem.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/uio.h>
+#include <linux/wait_bit.h>
+#include <linux/writeback.h>
+
+#include "chain.h"
+#include "compat.h"
+#include "inode.h"
+#include "log.h"
+#include "pagecache.h"
+#include "source.h"
+#include "split.h"
+
+/**
+ * veneer_read_bytes - read bytes of a file from the real files
+ * @inode: a regular file whose data is ready
+ * @buf: where to
+ * @len: how many
+ * @pos: from where
+ *
+ * Pages of the mount's page cache do not count.
+ *
+ * Return: how many bytes there were, or a negative error.
+ */
+ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
+			  loff_t pos)
+{
+	size_t done = 0;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	while (done < len) {
+		struct veneer_run run = veneer_source(inode, pos, len - done);
+		struct file *inner;
+		ssize_t ret;
+
+		if (run.where != VENEER_FROM_UPPER) {
+			struct veneer_chain *chain = veneer_inode_chain(inode);
+
+			ret = IS_ERR(chain) ? PTR_ERR(chain) :
+			      veneer_chain_read(chain, buf + done, run.len, pos);
+			if (ret)
+				return ret;
+			pos += run.len;
+			done += run.len;
+			continue;
+		}
+		inner = veneer_inner_get(inode);
+		if (IS_ERR(inner))
+			return PTR_ERR(inner);
+		ret = kernel_read(inner, buf + done, run.len, &pos);
+		fput(inner);
+		if (ret < 0)
+			return ret;
+		if (!ret)
+			break;
+		done += ret;
+	}
+	return done;
+}
+
+/* Bytes of one page of a real file; past its end there are zeros. */
+static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
+{
+	struct address_space *mapping = real->f_mapping;
+	struct folio *folio;
+	ssize_t ret;
+
+	if (!mapping->a_ops->read_folio || IS_DAX(mapping->host)) {
+		ret = kernel_read(real, buf, len, &pos);
+		if (ret < 0)
+			return ret;
+		memset(buf + ret, 0, len - ret);
+		return 0;
+	}
+	if (pos >= i_size_read(mapping->host)) {
+		memset(buf, 0, len);
+		return 0;
+	}
+	folio = read_cache_folio(mapping, pos >> PAGE_SHIFT, NULL, real);
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	memcpy_from_folio(buf, folio, offset_in_folio(folio, pos), len);
+	folio_put(folio);
+	return 0;
+}
+
+/* Bytes of one run, which is within a page. */
+static int read_run(struct inode *inode, const struct veneer_run *run,
+		    void *buf, loff_t pos)
+{
+	struct veneer_chain *chain;
+	struct file *file;
+	int err;
+
+	if (run->where == VENEER_FROM_UPPER) {
+		file = veneer_inner_get(inode);
+		if (IS_ERR(file))
+			return PTR_ERR(file);
+		err = read_real(file, buf, run->len, pos);
+		fput(file);
+		return err;
+	}
+	chain = veneer_inode_chain(inode);
+	if (IS_ERR(chain))
+		return PTR_ERR(chain);
+	file = veneer_chain_file(chain, run->where - VENEER_FROM_LINK(0));
+	return IS_ERR(file) ? PTR_ERR(file) :
+			      read_real(file, buf, run->len, pos);
+}
+
+/* Fills a locked folio from the real files. */
+static int fill_folio(struct inode *inode, struct folio *folio)
+{
+	const loff_t size = i_size_read(inode);
+	const loff_t start = folio_pos(folio);
+	loff_t end = min_t(loff_t, start + PAGE_SIZE, size);
+	loff_t pos = start;
+	int err = 0;
+	void *page;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	page = kmap_local_folio(folio, 0);
+	while (pos < end && !err) {
+		struct veneer_run run = veneer_source(inode, pos, end - pos);
+
+		err = read_run(inode, &run, page + (pos - start), pos);
+		pos += run.len;
+	}
+	end = max(end, start);
+	if (!err)
+		memset(page + (end - start), 0, PAGE_SIZE - (end - start));
+	kunmap_local(page);
+	if (!err) {
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+	}
+	return err;
+}
+
+static int read_folio(struct file *file, struct folio *folio)
+{
+	int err = fill_folio(folio->mapping->host, folio);
+
+	folio_unlock(folio);
+	return err;
+}
+
+static int write_folio(struct inode *inode, struct folio *folio)
+{
+	const loff_t size = i_size_read(inode);
+	const loff_t pos = folio_pos(folio);
+	ssize_t ret;
+
+	/* Cut off, and about to be thrown away. */
+	if (pos >= size) {
+		folio_unlock(folio);
+		return 0;
+	}
+
+	folio_start_writeback(folio);
+	folio_unlock(folio);
+	ret = veneer_split_write_folio(inode, folio,
+				       min_t(loff_t, PAGE_SIZE, size - pos));
+	if (ret < 0)
+		mapping_set_error(inode->i_mapping, ret);
+	folio_end_writeback(folio);
+	return min(ret, 0);
+}
+
+/* Returns whether pages were left out, because the file was being changed. */
+static bool write_folios(struct address_space *mapping,
+			 struct writeback_control *wbc, int *error)
+{
+	struct veneer_inode *vi = veneer_inode(mapping->host);
+	struct folio *folio = NULL;
+	bool left = false;
+
+	while ((folio = writeback_iter(mapping, wbc, folio, error))) {
+		if (READ_ONCE(vi->past_cache)) {
+			folio_redirty_for_writepage(wbc, folio);
+			folio_unlock(folio);
+			left = true;
+			*error = 0;
+			continue;
+		}
+		*error = write_folio(mapping->host, folio);
+	}
+	return left;
+}
+
+/*
+ * Writing to the upper makes pages dirty there, and may have to wait for those:
+ * never for ours, which would be to wait for oneself.
+ */
+static int writepages(struct address_space *mapping,
+		      struct writeback_control *wbc)
+{
+	struct veneer_inode *vi = veneer_inode(mapping->host);
+	const unsigned int throttle = current->flags & PF_LOCAL_THROTTLE;
+	const unsigned int nofs = memalloc_nofs_save();
+	int error = 0;
+
+	current->flags |= PF_LOCAL_THROTTLE;
+	while (write_folios(mapping, wbc, &error) &&
+	       wbc->sync_mode == WB_SYNC_ALL && !error)
+		wait_var_event(&vi->past_cache, !READ_ONCE(vi->past_cache));
+	if (!throttle)
+		current->flags &= ~PF_LOCAL_THROTTLE;
+	memalloc_nofs_restore(nofs);
+	return error;
+}
+
+const struct address_space_operations veneer_address_operations = {
+	.read_folio		= read_folio,
+	.writepages		= writepages,
+	.dirty_folio		= filemap_dirty_folio,
+	.migrate_folio		= filemap_migrate_folio,
+	.error_remove_folio	= generic_error_remove_folio,
+	/* Says that O_DIRECT may be tried; the real file decides. */
+	.direct_IO		= noop_direct_IO,
+};
+
+/**
+ * veneer_cache_write_back - let the real files have what mappings have written
+ * @inode: a regular file
+ * @pos: where the range begins
+ * @len: how many bytes
+ * @nowait: fail with %-EAGAIN rather than wait
+ */
+int veneer_cache_write_back(struct inode *inode, loff_t pos, loff_t len,
+			    bool nowait)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t end;
+
+	if (!mapping->nrpages || pos < 0)
+		return 0;
+	if (check_add_overflow(pos, len - 1, &end))
+		end = LLONG_MAX;
+	if (nowait)
+		return filemap_range_needs_writeback(mapping, pos, end) ?
+		       -EAGAIN : 0;
+	return filemap_write_and_wait_range(mapping, pos, end);
+}
+
+/* Zeros what mappings may have written past the end of the file. */
+static void zero_tail(struct address_space *mapping, loff_t size)
+{
+	const size_t offset = offset_in_page(size);
+	struct folio *folio;
+
+	if (!offset)
+		return;
+	folio = filemap_lock_folio(mapping, size >> PAGE_SHIFT);
+	if (IS_ERR(folio))
+		return;
+	folio_zero_range(folio, offset, PAGE_SIZE - offset);
+	flush_dcache_folio(folio);
+	folio_unlock(folio);
+	folio_put(folio);
+}
+
+/* The page of the mount's page cache to write to, locked. */
+static struct folio *folio_to_write(struct inode *inode, loff_t pos, size_t len)
+{
+	struct address_space *mapping = inode->i_mapping;
+	struct folio *folio;
+	int err = 0;
+
+	folio = __filemap_get_folio(mapping, pos >> PAGE_SHIFT, FGP_WRITEBEGIN,
+				    mapping_gfp_mask(mapping));
+	if (IS_ERR(folio))
+		return folio;
+	if (!folio_test_uptodate(folio) && len < PAGE_SIZE)
+		err = fill_folio(inode, folio);
+	if (!err)
+		err = veneer_split_reserve(inode, folio_pos(folio), PAGE_SIZE);
+	if (!err)
+		return folio;
+	folio_unlock(folio);
+	folio_put(folio);
+	return ERR_PTR(err);
+}
+
+/* Writes what is in one page; 0 when the caller's memory must be faulted in. */
+static ssize_t write_page(struct inode *inode, struct iov_iter *iter,
+			  loff_t pos, size_t len)
+{
+	struct folio *folio = folio_to_write(inode, pos, len);
+	size_t copied;
+
+	if (IS_ERR(folio))
+		return PTR_ERR(folio);
+	folio_wait_stable(folio);
+	copied = copy_folio_from_iter_atomic(folio, offset_in_page(pos), len,
+					     iter);
+	if (copied < len && !folio_test_uptodate(folio)) {
+		iov_iter_revert(iter, copied);
+		copied = 0;
+	}
+	if (copied) {
+		flush_dcache_folio(folio);
+		folio_mark_uptodate(folio);
+		folio_mark_dirty(folio);
+	}
+	folio_unlock(folio);
+	folio_put(folio);
+	return copied;
+}
+
+static int set_upper_size(struct inode *inode, loff_t size)
+{
+	const struct path path = veneer_upper_path(veneer_mount(inode->i_sb),
+						   veneer_upper(inode));
+	int err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	err = vfs_truncate(&path, size);
+	veneer_copyattr(inode);
+	return err;
+}
+
+/**
+ * veneer_cache_write - write to the mount's page cache
+ * @iocb: the request, checked; its position moves on
+ * @iter: the bytes
+ *
+ * The file is split or whole, and its i_rwsem held for writing.  Moves no
+ * timestamp.  The bytes are in the upper, or have failed to get there, when
+ * this returns: a full disk is told to who fills it.
+ *
+ * Return: how many were written, or a negative error.
+ */
+ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	struct address_space *mapping = inode->i_mapping;
+	const loff_t old_size = i_size_read(inode);
+	const loff_t start = iocb->ki_pos;
+	loff_t pos = start, size;
+	ssize_t ret = 0;
+
+	if (start + iov_iter_count(iter) > old_size) {
+		zero_tail(mapping, old_size);
+		ret = set_upper_size(inode, start + iov_iter_count(iter));
+	}
+	while (!ret && iov_iter_count(iter)) {
+		size_t len = min(iov_iter_count(iter),
+				 PAGE_SIZE - offset_in_page(pos));
+
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (fault_in_iov_iter_readable(iter, len) == len) {
+			ret = -EFAULT;
+			break;
+		}
+		ret = write_page(inode, iter, pos, len);
+		if (ret < 0)
+			break;
+		pos += ret;
+		ret = 0;
+		balance_dirty_pages_ratelimited(mapping);
+	}
+
+	if (pos > start) {
+		ret = filemap_write_and_wait_range(mapping, start, pos - 1);
+		if (ret)
+			pos = start;
+	}
+	size = pos > start ? max(old_size, pos) : old_size;
+	if (i_size_read(inode) > size) {
+		veneer_cache_resize(inode, size);
+		set_upper_size(inode, size);
+	}
+	iocb->ki_pos = pos;
+	return pos > start ? pos - start : ret;
+}
+
+/* One try of drop_all(). */
+static bool try_drop(struct inode *inode, loff_t pos, loff_t end, int *err)
+{
+	struct address_space *mapping = inode->i_mapping;
+	bool done;
+
+	*err = filemap_write_and_wait_range(mapping, pos, end);
+	if (*err)
+		return true;
+	filemap_invalidate_lock(mapping);
+	/* Now no page can become dirty by a mapping. */
+	done = !filemap_range_needs_writeback(mapping, pos, end);
+	if (done) {
+		veneer_lent_zap(inode, pos >> PAGE_SHIFT, end >> PAGE_SHIFT);
+		*err = invalidate_inode_pages2_range(mapping, pos >> PAGE_SHIFT,
+						     end >> PAGE_SHIFT);
+	}
+	filemap_invalidate_unlock(mapping);
+	return done;
+}
+
+/* Writes all cached pages back and forgets them. */
+static int drop_all(struct inode *inode)
+{
+	int err = 0;
+
+	if (!inode->i_mapping->nrpages)
+		return 0;
+	while (!try_drop(inode, 0, LLONG_MAX, &err)) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+	}
+	return err;
+}
+
+/**
+ * veneer_past_cache_begin - the upper is about to be changed past the mount's
+ * page cache
+ * @inode: the file, its i_rwsem held for writing
+ *
+ * Afterwards no page is cached, mappings do not show a layer's pages any more,
+ * and a page that comes will not be written back before
+ * veneer_past_cache_end(), which must be called after success.
+ */
+int veneer_past_cache_begin(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	int err;
+
+	veneer_lent_recall(inode);
+	for (;;) {
+		err = drop_all(inode);
+		if (err)
+			return err;
+		WRITE_ONCE(vi->past_cache, true);
+		/* Whoever makes a page dirty after this is not written back. */
+		smp_mb();
+		if (!inode->i_mapping->nrpages)
+			return 0;
+		WRITE_ONCE(vi->past_cache, false);
+		wake_up_var(&vi->past_cache);
+		cond_resched();
+	}
+}
+
+/* Gives one cached page the bytes that the real files have. */
+static void refresh_folio(struct inode *inode, struct folio *folio, loff_t pos,
+			  loff_t end)
+{
+	const loff_t start = folio_pos(folio);
+	void *page;
+	int err = 0;
+
+	pos = max(pos, start);
+	end = min_t(loff_t, end, start + PAGE_SIZE);
+	page = kmap_local_folio(folio, 0);
+	while (pos < end && !err) {
+		struct veneer_run run = veneer_source(inode, pos, end - pos);
+
+		err = read_run(inode, &run, page + (pos - start), pos);
+		pos += run.len;
+	}
+	kunmap_local(page);
+	flush_dcache_folio(folio);
+	if (err)
+		veneer_err_ratelimited("%pd2: a mapping shows old bytes (error %d)\n",
+				       veneer_upper(inode), err);
+}
+
+static void refresh(struct inode *inode, loff_t pos, loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	pgoff_t first = pos >> PAGE_SHIFT;
+	struct folio_batch batch;
+
+	if (pos >= end)
+		return;
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	folio_batch_init(&batch);
+	while (filemap_get_folios(mapping, &first, (end - 1) >> PAGE_SHIFT,
+				  &batch)) {
+		for (unsigned int i = 0; i < folio_batch_count(&batch); i++) {
+			struct folio *folio = batch.folios[i];
+
+			folio_lock(folio);
+			if (folio->mapping == mapping &&
+			    folio_test_uptodate(folio))
+				refresh_folio(inode, folio, pos, end);
+			folio_unlock(folio);
+		}
+		folio_batch_release(&batch);
+		cond_resched();
+	}
+}
+
+/**
+ * veneer_past_cache_end - the upper has been changed
+ * @inode: as for veneer_past_cache_begin()
+ * @old_size: the file's size before
+ * @pos: where the changed bytes begin
+ * @len: how many they are; not positive for none
+ *
+ * Pages that came in the meantime, and may have been written to by mappings,
+ * get those bytes.
+ */
+void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
+			   loff_t len)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+	loff_t end;
+
+	if (inode->i_mapping->nrpages && len > 0) {
+		if (check_add_overflow(pos, len, &end))
+			end = LLONG_MAX;
+		if (i_size_read(inode) > old_size)
+			zero_tail(inode->i_mapping, old_size);
+		refresh(inode, pos, end);
+	}
+	WRITE_ONCE(vi->past_cache, false);
+	wake_up_var(&vi->past_cache);
+}
+
+/**
+ * veneer_cache_resize - a file is about to get another size
+ * @inode: the file, its i_rwsem held for writing
+ * @size: its new size
+ *
+ * Should the change then fail, veneer_copyattr() is all that is needed: pages
+ * are forgotten only when the upper has their bytes.
+ */
+int veneer_cache_resize(struct inode *inode, loff_t size)
+{
+	struct address_space *mapping = inode->i_mapping;
+	const loff_t old_size = i_size_read(inode);
+	int err;
+
+	veneer_lent_recall(inode);
+	if (!mapping->nrpages)
+		return 0;
+	if (size >= old_size) {
+		zero_tail(mapping, old_size);
+		return 0;
+	}
+	err = filemap_write_and_wait_range(mapping, size, LLONG_MAX);
+	if (err)
+		return err;
+	filemap_invalidate_lock(mapping);
+	veneer_lent_zap(inode, size >> PAGE_SHIFT, ULONG_MAX);
+	truncate_setsize(inode, size);
+	filemap_invalidate_unlock(mapping);
+	return 0;
+}

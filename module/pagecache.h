@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Page cache: mappings of files whose bytes are in more than one place. */
+#ifndef VENEER_PAGECACHE_H
+#define VENEER_PAGECACHE_H
+
+#include <linux/fs.h>
+#include <linux/pagemap.h>
+
+#include "inode.h"
+
+extern const struct address_space_operations veneer_address_operations;
+
+/**
+ * veneer_is_cached - do mappings of a file use the mount's page cache?
+ * @inode: a regular file
+ *
+ * As long as they do, that is where the file is read and written.
+ */
+static inline bool veneer_is_cached(const struct inode *inode)
+{
+	const struct veneer_inode *vi = veneer_inode(inode);
+
+	/* Pairs with the barrier in veneer_mmap(). */
+	smp_mb();
+	return atomic_read(&vi->own_maps) >
+	       (READ_ONCE(vi->recalled) ? 0 : atomic_read(&vi->lent_maps));
+}
+
+int veneer_mmap(struct file *file, struct vm_area_struct *vma);
+
+ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
+			  loff_t pos);
+int veneer_cache_write_back(struct inode *inode, loff_t pos, loff_t len,
+			    bool nowait);
+ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter);
+int veneer_past_cache_begin(struct inode *inode);
+void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
+			   loff_t len);
+int veneer_cache_resize(struct inode *inode, loff_t size);
+
+/* Of mmap.c, for pagecache.c */
+void veneer_lent_recall(struct inode *inode);
+void veneer_lent_zap(struct inode *inode, pgoff_t first, pgoff_t last);
+
+#endif

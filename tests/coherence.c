@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Whoever looks at a file sees what was written last: descriptors and mappings
+ * from before the first write, through another mount, in the same page.
+ */
+#include "testing.h"
+
+#include <sys/uio.h>
+
+#define SIZE (2 << 20)
+#define PAGE 4096
+
+FIXTURE(coherence) {
+	struct world w;
+	char second[WORLD_PATH];
+};
+
+FIXTURE_SETUP(coherence)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs shows the layer's file to who opened it before");
+	OK(world_begin(w, IN_LAYER));
+	OK(put_pattern(w, "file", SIZE, 1));
+	OK(world_mount(w));
+	snprintf(self->second, sizeof(self->second), "%s", join(w->root, "second"));
+	OK(mkdir(self->second, 0755));
+	w->no_compare = true;
+}
+
+FIXTURE_TEARDOWN(coherence)
+{
+	if (!world_is_overlay()) {
+		umount2(self->second, 0);
+		FINISH(&self->w);
+	}
+}
+
+static int mount_second(struct world *w, const char *at)
+{
+	const char *option[][2] = {
+		{ "source", "none" }, { "lowerdir+", w->layer[0] }, { "upperdir", w->upper },
+		{ "workdir", w->work }, { },
+	};
+	int fd = fs_mount(world_fstype(), option, 0, at, w->log, sizeof(w->log));
+
+	return fd < 0 ? fd : close(fd);
+}
+
+static void *map(int fd, int prot)
+{
+	void *p = mmap(NULL, SIZE, prot, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool reads(int fd, off_t off, const char *text)
+{
+	char buf[32];
+	int len = strlen(text);
+
+	return pread(fd, buf, len, off) == len && !memcmp(buf, text, len);
+}
+
+TEST_F(coherence, descriptors)
+{
+	struct world *w = &self->w;
+	int before, direct, writer, other, after;
+
+	OK(mount_second(w, self->second));
+	before = OK(openat(w->mfd, "file", O_RDONLY | O_CLOEXEC));
+	other = OK(open(join(self->second, "file"), O_RDONLY | O_CLOEXEC));
+	writer = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	direct = openat(w->mfd, "file", O_RDWR | O_DIRECT | O_CLOEXEC);
+	/* In one page, in two, in a page that was read already, at the end. */
+	for (int i = 0; i < 4; i++) {
+		static const off_t off[] = { 100, 3 * PAGE - 2, 100 + 10 * PAGE, SIZE - 3 };
+		char text[] = "write 0";
+
+		text[6] += i;
+		CHECK(!reads(before, off[i], text), "the test is no test");
+		OK(pwrite(writer, text, 7, off[i]));
+		after = OK(openat(w->mfd, "file", O_RDONLY | O_CLOEXEC));
+		CHECK(reads(writer, off[i], text), "%d: not to the writer", i);
+		CHECK(reads(before, off[i], text), "%d: not to one from before", i);
+		CHECK(reads(other, off[i], text), "%d: not through another mount", i);
+		CHECK(reads(after, off[i], text), "%d: not to a new one", i);
+		close(after);
+	}
+	if (direct >= 0) {
+		static char block[PAGE] __attribute__((aligned(PAGE)));
+
+		memset(block, 'd', sizeof(block));
+		OK(pwrite(direct, block, PAGE, 20 * PAGE));
+		CHECK(reads(before, 20 * PAGE + 5, "ddd"), "O_DIRECT, from before");
+		CHECK(reads(other, 20 * PAGE + 5, "ddd"), "O_DIRECT, another mount");
+		OK(pwrite(writer, "buffered", 8, 20 * PAGE));
+		OK(pread(direct, block, PAGE, 20 * PAGE));
+		CHECK(!memcmp(block, "buffered", 8), "buffered, read with O_DIRECT");
+		close(direct);
+	}
+	close(before);
+	close(other);
+	close(writer);
+}
+
+TEST_F(coherence, writable_mappings)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC)), other;
+	char *a, *b;
+
+	OK(mount_second(w, self->second));
+	other = OK(open(join(self->second, "file"), O_RDWR | O_CLOEXEC));
+	a = map(fd, PROT_READ | PROT_WRITE);
+	b = map(other, PROT_READ | PROT_WRITE);
+	ASSERT_NE(NULL, a);
+	ASSERT_NE(NULL, b);
+	/* A store and a write in one page: neither is lost. */
+	for (int i = 0; i < 8; i++) {
+		off_t at = i * 5 * PAGE;
+
+		a[at + 10] = 'a';
+		OK(pwrite(fd, "written", 7, at + 100));
+		b[at + 20] = 'b';
+		OK(pwrite(other, "WRITTEN", 7, at + 200));
+		CHECK(a[at + 10] == 'a' && b[at + 10] == 'a', "page %d: a store is lost", i);
+		CHECK(a[at + 20] == 'b' && b[at + 20] == 'b', "page %d: a store is lost", i);
+		CHECK(!memcmp(a + at + 100, "written", 7) && !memcmp(b + at + 200, "WRITTEN", 7),
+		      "page %d: a mapping does not see a write", i);
+		CHECK(reads(fd, at + 10, "a") && reads(other, at + 20, "b") &&
+		      reads(fd, at + 200, "WRITTEN"), "page %d: read", i);
+		OK(msync(a, SIZE, MS_SYNC));
+		CHECK(reads(other, at + 10, "a"), "page %d: after msync", i);
+	}
+	munmap(a, SIZE);
+	munmap(b, SIZE);
+	close(fd);
+	close(other);
+	OK(umount2(self->second, 0));
+	OK(world_remount(w));
+	fd = OK(openat(w->mfd, "file", O_RDONLY | O_CLOEXEC));
+	for (int i = 0; i < 8; i++)
+		CHECK(reads(fd, i * 5 * PAGE + 10, "a") && reads(fd, i * 5 * PAGE + 20, "b") &&
+		      reads(fd, i * 5 * PAGE + 100, "written") &&
+		      reads(fd, i * 5 * PAGE + 200, "WRITTEN"), "page %d after a remount", i);
+	close(fd);
+}
+
+/* The bytes of a page beside those that were stored are those below. */
+TEST_F(coherence, rest_of_the_page)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	int plain = OK(openat(w->pfd, "file", O_RDWR | O_CLOEXEC));
+	char *m = map(fd, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(NULL, m);
+	for (int i = 0; i < 32; i++) {
+		off_t off = i * 7 * PAGE + i * 100;
+
+		if (i & 1)
+			m[off] = 'm';
+		else
+			OK(pwrite(fd, "m", 1, off));
+		OK(pwrite(plain, "m", 1, off));
+	}
+	close(fd);
+	close(plain);
+	CHECK(!tree_compare(w->mnt, 0, w->plain, 0), "with dirty pages");
+	munmap(m, SIZE);
+	OK(world_remount(w));
+	CHECK(!tree_compare(w->mnt, 0, w->plain, 0), "after a remount");
+}
+
+/* Shrinking takes pages out of mappings, and growing brings zeros. */
+TEST_F(coherence, truncate_under_a_mapping)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC)), status;
+	char *m = map(fd, PROT_READ | PROT_WRITE);
+
+	ASSERT_NE(NULL, m);
+	m[10 * PAGE] = 'x';
+	m[9 * PAGE + 200] = 'x';
+	OK(ftruncate(fd, 9 * PAGE + 100));
+	status = IN_CHILD({
+		signal(SIGBUS, SIG_DFL);
+		_exit(m[10 * PAGE]);
+	});
+	EXPECT_EQ(-1, status);
+	OK(ftruncate(fd, SIZE));
+	EXPECT_EQ(0, m[10 * PAGE]);
+	EXPECT_EQ(0, m[9 * PAGE + 200]);
+	EXPECT_EQ(0, m[SIZE - 1]);
+	munmap(m, SIZE);
+	close(fd);
+}
+
+/* A private mapping's own changes stay its own. */
+TEST_F(coherence, private)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	char *m = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+	ASSERT_NE(MAP_FAILED, m);
+	memcpy(m + PAGE, "private", 7);
+	CHECK(!reads(fd, PAGE, "private"), "a private store is in the file");
+	OK(pwrite(fd, "file", 4, PAGE));
+	CHECK(!memcmp(m + PAGE, "private", 7), "a write is in a private page");
+	munmap(m, SIZE);
+	/* Made after the first write, it shows that. */
+	m = mmap(NULL, SIZE, PROT_READ, MAP_PRIVATE, fd, 0);
+	ASSERT_NE(MAP_FAILED, m);
+	CHECK(!memcmp(m + PAGE, "file", 4), "a new private mapping shows old bytes");
+	munmap(m, SIZE);
+	close(fd);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A disk whose writes and flushes are recorded by the kernel's log-writes target,
+ * and what was recorded: Documentation/admin-guide/device-mapper/log-writes.rst in
+ * the kernel's source. Disk and log are files, through loop devices.
+ */
+#ifndef VENEER_TESTS_LOGWRITES_H
+#define VENEER_TESTS_LOGWRITES_H
+
+#include <stddef.h>
+
+/* A loop device of this file; its number, or -1 with errno. */
+int loop_attach(int fd, char path[64]);
+void loop_detach(const char *path);
+
+/* 0, or -1 with errno: ENOENT when the kernel has no such target. */
+int record_start(const char *name, const char *disk, const char *log,
+		 unsigned long long size, char path[64]);
+int record_mark(const char *name, unsigned int mark);
+int record_stop(const char *name);
+
+enum { LOG_FLUSH = 1, LOG_FUA = 2, LOG_DISCARD = 4, LOG_MARK = 8 };
+
+struct log_entry {
+	unsigned long long to, from, len;	/* bytes, on the disk and in the log */
+	unsigned int flags;
+	unsigned int mark;
+};
+
+/* All entries, in a new array; the number, or -1. */
+long log_read(int fd, struct log_entry **entry);
+/* Makes the entry's write to a file that stands for the disk. */
+int log_apply(int log, const struct log_entry *e, int disk);
+
+#endif

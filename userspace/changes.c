@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Marks of the filesystem; see changes.h. */
+#include "changes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+
+#include "tree.h"
+
+/* 1: it has the mark (of that value, unless NULL); 0: not. */
+static int has_mark(int node, const char *name, const char *value)
+{
+	char path[FD_PATH_SIZE], found[8];
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+	if (!value)
+		return getxattr(path, name, NULL, 0) >= 0;
+	size = getxattr(path, name, found, sizeof(found));
+	return size == (ssize_t)strlen(value) && !memcmp(found, value, size);
+}
+
+static int need_view(struct changes *changes, struct fault *fault)
+{
+	if (changes->view < 0)
+		changes->view = changes->open_view(changes->context, fault);
+	return changes->view < 0 ? -1 : 0;
+}
+
+static int open_in_view(int view, const char *path, int flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC | O_NOFOLLOW,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+
+	return syscall(SYS_openat2, view, path, &how, sizeof(how));
+}
+
+/* A visit of a tree within the view, with @prefix before the paths. */
+struct subtree {
+	struct changes *changes;
+	const char *prefix;
+};
+
+static int visit_subtree(void *context, const struct visit *visit, struct fault *fault)
+{
+	struct subtree *subtree = context;
+	struct changes *changes = subtree->changes;
+	struct visit inner = *visit;
+	AUTO_FREE char *path = NULL;
+
+	if (!*visit->path)
+		return 0;	/* told already */
+	if (asprintf(&path, "%s/%s", subtree->prefix, visit->path) < 0) {
+		path = NULL;
+		return fault_no_memory(fault);
+	}
+	inner.path = path;
+	return changes->each(changes->context, CHANGE_NODE, &inner, -1, fault);
+}
+
+/* A directory with a past elsewhere: no name of it is told by the layer alone. */
+static int renamed_directory(struct changes *changes, const struct visit *visit,
+			     struct fault *fault)
+{
+	struct subtree subtree = { changes, visit->path };
+	AUTO_FD directory = -1;
+
+	if (need_view(changes, fault) < 0)
+		return -1;
+	directory = tree_open_directory(changes->view, visit->path);
+	if (directory < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it in the merged tree");
+	if (changes->each(changes->context, CHANGE_NODE, visit, -1, fault) < 0 ||
+	    changes->each(changes->context, CHANGE_OPAQUE, visit, -1, fault) < 0 ||
+	    walk(directory, visit_subtree, &subtree, fault) < 0)
+		return -1;
+	return 1;
+}
+
+static int visit_directory(struct changes *changes, const struct visit *visit,
+			   struct fault *fault)
+{
+	if (has_mark(visit->node, "trusted.overlay.redirect", NULL))
+		return renamed_directory(changes, visit, fault);
+	if (changes->each(changes->context, CHANGE_NODE, visit, -1, fault) < 0)
+		return -1;
+	return has_mark(visit->node, "trusted.overlay.opaque", "y") ?
+		changes->each(changes->context, CHANGE_OPAQUE, visit, -1, fault) : 0;
+}
+
+/* Some of its data, or all, is below: the merged tree has all of it. */
+static int visit_partial_file(struct changes *changes, const struct visit *visit,
+			      struct fault *fault)
+{
+	AUTO_FD data = -1;
+
+	if (need_view(changes, fault) < 0)
+		return -1;
+	data = open_in_view(changes->view, visit->path, O_RDONLY);
+	if (data < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it in the merged tree");
+	return changes->each(changes->context, CHANGE_NODE, visit, data, fault);
+}
+
+static int visit_node(void *context, const struct visit *visit, struct fault *fault)
+{
+	struct changes *changes = context;
+	const struct stat *status = &visit->status;
+
+	/* The filesystem's own folder. */
+	if (!strcmp(visit->path, ".veneer"))
+		return 1;
+	if (S_ISDIR(status->st_mode))
+		return visit_directory(changes, visit, fault);
+	if ((S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0)) ||
+	    (S_ISREG(status->st_mode) && has_mark(visit->node, "trusted.overlay.whiteout", NULL)))
+		return changes->each(changes->context, CHANGE_DELETED, visit, -1, fault);
+	if (S_ISREG(status->st_mode) &&
+	    (has_mark(visit->node, "trusted.veneer.split", NULL) ||
+	     has_mark(visit->node, "trusted.overlay.metacopy", NULL)))
+		return visit_partial_file(changes, visit, fault);
+	return changes->each(changes->context, CHANGE_NODE, visit, -1, fault);
+}
+
+int changes_walk(int layer, struct changes *changes, struct fault *fault)
+{
+	int result;
+
+	changes->view = -1;
+	result = walk(layer, visit_node, changes, fault);
+	cleanup_fd(&changes->view);
+	return result;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What an upper, or a layer, says about what is below it: the filesystem's marks
+ * understood, in one place, for diff, commit and export.
+ */
+#ifndef VENEER_CHANGES_H
+#define VENEER_CHANGES_H
+
+#include "walk.h"
+
+enum change {
+	CHANGE_NODE,		/* it is here: visit tells of it */
+	CHANGE_DELETED,		/* nothing of this name from below */
+	CHANGE_OPAQUE,		/* nothing from below in this directory; follows its node */
+};
+
+struct changes {
+	/*
+	 * What the layer looks like over those below it, for data that is below, and
+	 * for directories that were renamed. Called once, when it is first needed.
+	 */
+	int (*open_view)(void *context, struct fault *fault);
+	/*
+	 * @data: where a file's content is, or -1: in the node itself. Paths are as the
+	 * mount shows them. In a directory that was renamed, all are told of.
+	 */
+	int (*each)(void *context, enum change change, const struct visit *visit, int data,
+		    struct fault *fault);
+	void *context;
+	int view;		/* -1 until it is needed; closed by changes_walk() */
+};
+
+int changes_walk(int layer, struct changes *changes, struct fault *fault);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A layer as the tar that images are distributed in. */
+#ifndef VENEER_LAYERTAR_H
+#define VENEER_LAYERTAR_H
+
+#include <stdint.h>
+
+#include "digest.h"
+#include "store.h"
+
+/*
+ * Writes the layer in @tree, which is over the first @count of @layers, to @fd
+ * (-1: nowhere). What it is, is in @diff_id and @bytes. @path is where it is.
+ */
+int layertar_write(struct store *store, const char *path, const json_t *layers,
+		   size_t count, int fd, char diff_id[DIGEST_TEXT_SIZE], uint64_t *bytes,
+		   struct fault *fault);
+
+#endif
