@@ -702,4 +702,30 @@ TEST_F(control, live_upper_is_flushed)
 	}
 }
 
+/* Its maps, too: a file that was changed a moment ago reads as it was left. */
+TEST_F(control, live_upper_has_its_maps)
+{
+	struct world *w = &self->w;
+	const char *const option[][2] = {
+		{ "source", "live" }, { "lowerdir+", w->upper },
+		{ "lowerdir+", w->layer[0] }, { "lowerdir+", w->layer[1] }, { }
+	};
+	static char want[1 << 20], is[1 << 20];
+	int fd, mnt;
+
+	fill_pattern(want, sizeof(want), 0, 1);
+	memcpy(want + 300000, "changed", 7);
+	fd = OK(open(M("d/big"), O_RDWR | O_CLOEXEC));
+	EXPECT_EQ(7, OK(pwrite(fd, "changed", 7, 300000)));
+	/* It stays open: nothing else has made its mount write anything. */
+	mnt = fs_mount(world_fstype(), option, 0, NULL, w->log, sizeof(w->log));
+	CHECK(mnt >= 0, "%s", w->log);
+	close(fd);
+	fd = OK(openat(mnt, "d/big", O_RDONLY | O_CLOEXEC));
+	EXPECT_EQ(sizeof(is), OK(read(fd, is, sizeof(is))));
+	CHECK(!memcmp(is, want, sizeof(is)), "the layer shows other bytes");
+	close(fd);
+	close(mnt);
+}
+
 TEST_HARNESS_MAIN

@@ -58,7 +58,7 @@ struct cut {
  * With ext4 below, the first O_DSYNC write, msync or fdatasync after a copy-up does
  * not take the new name with it: until that is put right, only fsync and sync count.
  */
-#define DATASYNC_IS_ENOUGH false
+#define DATASYNC_IS_ENOUGH true
 
 static struct cut cut;
 static const char *const dm_name = "veneer-powercut";

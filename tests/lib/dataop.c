@@ -16,6 +16,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "../../module/uapi/veneer.h"
 #include "dataop.h"
 #include "world.h"
 
@@ -25,8 +26,8 @@ const char *const op_name[OP_KINDS] = {
 	"splice_out", "sendfile", "copy", "clone", "dedupe", "mmap", "munmap",
 	"load", "store", "msync", "madvise", "mlock", "mprotect", "mremap",
 	"map_write", "map_read", "sync", "advise", "meta", "stat", "rename",
-	"link", "unlink", "exec", "crowd", "check", "drop", "remount",
-	"readonly", "freeze", "second", "deepen", "whole",
+	"link", "unlink", "exec", "whole", "crowd", "check", "drop", "remount",
+	"readonly", "freeze", "second", "deepen",
 };
 
 unsigned char op_data[DATA_BUF] __attribute__((aligned(DATA_PAGE)));
@@ -415,15 +416,11 @@ static long op_splice_out(struct view *v, int fd, const struct op *op, struct op
 	return done ? (long)done : n;
 }
 
-/* A range that is sent into itself: what a page holds when it is read is not said. */
-static bool sent_to_itself(int from, int to, const struct op *op)
+static bool same_file(int a, int b)
 {
-	unsigned long long apart = op->off > op->off2 ? op->off - op->off2 :
-							op->off2 - op->off;
-	struct stat a, b;
+	struct stat st[2];
 
-	return !fstat(from, &a) && !fstat(to, &b) && a.st_ino == b.st_ino &&
-	       a.st_dev == b.st_dev && apart < op->len + DATA_PAGE;
+	return !fstat(a, &st[0]) && !fstat(b, &st[1]) && st[0].st_ino == st[1].st_ino;
 }
 
 static long op_sendfile(int from, int to, const struct op *op)
@@ -432,7 +429,10 @@ static long op_sendfile(int from, int to, const struct op *op)
 	off_t off = op->off2;
 	ssize_t n = 0;
 
-	if (op_direct(from) || op_direct(to) || sent_to_itself(from, to, op))
+	if (op_direct(from) || op_direct(to))
+		return 0;
+	/* What it reads would hang on how much it takes at a time. */
+	if (same_file(from, to) && llabs(op->off - op->off2) <= (long long)op->len)
 		return 0;
 	if (lseek(to, op->off, SEEK_SET) < 0)
 		return -1;
@@ -640,6 +640,11 @@ static long do_view_op(struct view *v, const struct op *op, struct op_out *out)
 		return op_map(v, op, out);
 	case OP_SYNC:
 		return op_sync(fd, op);
+	case OP_WHOLE:
+		/* Changes nothing that can be seen; not for the plain file. */
+		if (v->plain || (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+			return 0;
+		return ioctl(fd, VENEER_IOC_MAKE_WHOLE);
 	case OP_ADVISE:
 		return op_advise(fd, op);
 	}

@@ -32,11 +32,11 @@ enum op_kind {
 	OP_SPLICE_IN, OP_SPLICE_OUT, OP_SENDFILE, OP_COPY, OP_CLONE, OP_DEDUPE,
 	OP_MMAP, OP_MUNMAP, OP_LOAD, OP_STORE, OP_MSYNC, OP_MADVISE, OP_MLOCK,
 	OP_MPROTECT, OP_MREMAP, OP_MAP_WRITE, OP_MAP_READ, OP_SYNC, OP_ADVISE,
-	OP_META, OP_STAT, OP_RENAME, OP_LINK, OP_UNLINK, OP_EXEC,
+	OP_META, OP_STAT, OP_RENAME, OP_LINK, OP_UNLINK, OP_EXEC, OP_WHOLE,
 	OP_VIEW_KINDS,
 	/* These are about the whole world, and not done by do_op(). */
 	OP_CROWD = OP_VIEW_KINDS, OP_CHECK, OP_DROP, OP_REMOUNT, OP_READONLY,
-	OP_FREEZE, OP_SECOND, OP_DEEPEN, OP_WHOLE,
+	OP_FREEZE, OP_SECOND, OP_DEEPEN,
 	OP_KINDS
 };
 
@@ -78,6 +78,7 @@ struct view {
 	aio_context_t aio;
 	struct uring ring;
 	bool has_ring;
+	bool plain;	/* not Veneer's */
 	int pipe[2];
 };
 

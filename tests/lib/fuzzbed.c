@@ -113,11 +113,17 @@ static void seal(struct fuzz_bed *b)
 int bed_begin(struct fuzz_bed *b, const char *root, unsigned long long seed)
 {
 	struct rng r = rng_seed(seed);
+	static const char *const blocksize[] = { NULL, NULL, "16384", "65536" };
+	static const char *const whole_limit[] = { NULL, "0", "0", "20000" };
 	bool huge = rng_under(&r, 5) == 0;
 	char name[8];
 
 	memset(b, 0, sizeof(*b));
 	snprintf(b->root, sizeof(b->root), "%s", root);
+	if (!world_is_overlay()) {
+		b->blocksize = blocksize[rng_under(&r, 4)];
+		b->whole_limit = whole_limit[rng_under(&r, 4)];
+	}
 	umask(022);
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		return cannot("get a mount namespace for", root);
@@ -147,12 +153,13 @@ int bed_begin(struct fuzz_bed *b, const char *root, unsigned long long seed)
 	b->uppers = 1;
 	if (view_open(&b->view[0], b->mnt) || view_open(&b->view[1], b->plain))
 		return cannot("get a ring for", root);
+	b->view[1].plain = true;
 	return bed_mount(b);
 }
 
 static int mount_at(struct fuzz_bed *b, const char *at)
 {
-	const char *option[BED_LAYERS + 4][2] = { { "source", "fuzz" } };
+	const char *option[BED_LAYERS + 6][2] = { { "source", "fuzz" } };
 	static char log[2048];
 	int n = 1, fd;
 
@@ -164,6 +171,14 @@ static int mount_at(struct fuzz_bed *b, const char *at)
 	option[n++][1] = b->upper;
 	option[n][0] = "workdir";
 	option[n++][1] = b->work;
+	if (b->blocksize) {
+		option[n][0] = "blocksize";
+		option[n++][1] = b->blocksize;
+	}
+	if (b->whole_limit) {
+		option[n][0] = "whole_limit";
+		option[n++][1] = b->whole_limit;
+	}
 	fd = fs_mount(world_fstype(), option, 0, at, log, sizeof(log));
 	if (fd < 0) {
 		errno = -fd;

@@ -20,6 +20,7 @@ struct fuzz_bed {
 	char layer[BED_LAYERS][256], upper[256], work[256];
 	char mnt[256], mnt2[256], plain[256];
 	int layers, uppers;
+	const char *blocksize, *whole_limit;	/* or NULL */
 	bool mounted, second;
 	struct view view[2];	/* the mount, the plain directory */
 	long long size[DATA_FILES];

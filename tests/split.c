@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Split files: what the upper holds after a few bytes of a large file were
+ * changed, what that costs on the disk, and when a file is whole.
+ */
+#include "testing.h"
+
+#include <dirent.h>
+#include <linux/falloc.h>
+#include <sys/ioctl.h>
+#include <sys/xattr.h>
+
+#include "veneer.h"
+
+#define BIG (8 << 20)
+#define SPLIT_XATTR "trusted.veneer.split"
+
+FIXTURE(split) {
+	struct world w;
+};
+
+FIXTURE_SETUP(split)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs has no split files");
+	OK(world_begin(w, IN_LAYER));
+	OK(put_pattern(w, "big", BIG, 1));
+	OK(put_pattern(w, "odd", BIG / 4 + 123, 2));
+	OK(world_mount(w));
+}
+
+FIXTURE_TEARDOWN(split)
+{
+	if (!world_is_overlay())
+		FINISH(&self->w);
+}
+
+static bool is_split(struct world *w, const char *path)
+{
+	return getxattr(U(path), SPLIT_XATTR, NULL, 0) > 0;
+}
+
+/* How many block maps the upper has. */
+static int maps(struct world *w)
+{
+	DIR *dir = opendir(U(".veneer/map"));
+	struct dirent *de;
+	int n = 0;
+
+	if (!dir)
+		return errno == ENOENT ? 0 : -1;
+	while ((de = readdir(dir)))
+		n += de->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* KiB that a tree takes on the disk. */
+static long used(const char *path)
+{
+	char child[PATH_MAX];
+	struct dirent *de;
+	struct stat st;
+	long sum;
+	DIR *dir;
+
+	if (lstat(path, &st))
+		return 0;
+	sum = st.st_blocks / 2;
+	dir = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+	while (dir && (de = readdir(dir))) {
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		snprintf(child, sizeof(child), "%s/%s", path, de->d_name);
+		sum += used(child);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+static int write_both(struct world *w, const char *path, const char *text, off_t off)
+{
+	int len = strlen(text);
+
+	for (int i = 0; i < 2; i++) {
+		int fd = openat(i ? w->pfd : w->mfd, path, O_WRONLY | O_CLOEXEC);
+
+		if (fd < 0 || pwrite(fd, text, len, off) != len || fsync(fd))
+			return -1;
+		close(fd);
+	}
+	return 0;
+}
+
+TEST_F(split, first_write)
+{
+	struct world *w = &self->w;
+	long before, first, second;
+	struct stat st;
+
+	sync();
+	before = used(w->upper);
+	OK(write_both(w, "big", "changed", BIG / 2 - 3));
+	CHECK(is_split(w, "big"), "no record");
+	EXPECT_EQ(1, maps(w));
+	sync();
+	first = used(w->upper) - before;
+	/* Two blocks here: the write lies on the edge of them. */
+	CHECK(first <= 28, "%ld KiB for the first", first);
+	OK(write_both(w, "odd", "x", 5000));
+	sync();
+	second = used(w->upper) - before - first;
+	CHECK(second <= 16, "%ld KiB for the second", second);
+	EXPECT_EQ(2, maps(w));
+	OK(stat(U("big"), &st));
+	EXPECT_EQ(BIG, st.st_size);
+	/* And so it stays, with a second write and a remount. */
+	OK(write_both(w, "big", "again", BIG / 2));
+	OK(world_remount(w));
+	CHECK(is_split(w, "big"), "no record after a remount");
+	SAME_TREES(w);
+}
+
+/* Its name is Veneer's own: a mount neither shows it nor takes it. */
+TEST_F(split, hidden)
+{
+	struct world *w = &self->w;
+	char list[4096];
+	ssize_t n;
+	int fd;
+
+	OK(write_both(w, "big", "changed", 0));
+	fd = OK(openat(w->mfd, "big", O_RDWR | O_CLOEXEC));
+	FAILS(ENODATA, fgetxattr(fd, SPLIT_XATTR, NULL, 0));
+	n = OK(flistxattr(fd, list, sizeof(list)));
+	CHECK(!memmem(list, n, "veneer", 6) && !memmem(list, n, "overlay", 7), "a mark shows");
+	close(fd);
+	FAILS(ENOENT, faccessat(w->mfd, ".veneer", F_OK, 0));
+	FAILS(EPERM, mkdirat(w->mfd, ".veneer", 0755));
+}
+
+TEST_F(split, below_until_written)
+{
+	struct world *w = &self->w;
+	int fd[2];
+
+	BOTH_OK(fchmodat(at, "big", 0600, 0));
+	OPEN_BOTH(fd, "big", O_RDWR);
+	BOTH_OK(pwrite(F(fd), "", 0, 100));
+	EXPECT_EQ(0, maps(w));
+	BOTH_OK(fsync(F(fd)));
+	CLOSE_BOTH(fd);
+	EXPECT_EQ(0, maps(w));
+}
+
+TEST_F(split, whole_with_the_last_block)
+{
+	static char buf[1 << 16];
+	struct world *w = &self->w;
+	int fd[2];
+
+	OK(write_both(w, "odd", "x", 5000));
+	CHECK(is_split(w, "odd"), "no record");
+	OPEN_BOTH(fd, "odd", O_RDWR);
+	memset(buf, 'w', sizeof(buf));
+	for (off_t off = 0; off < BIG / 4 + 123; off += sizeof(buf)) {
+		size_t len = BIG / 4 + 123 - off < (off_t)sizeof(buf) ?
+			BIG / 4 + 123 - off : (off_t)sizeof(buf);
+
+		BOTH_OK(pwrite(F(fd), buf, len, off));
+	}
+	BOTH_OK(fsync(F(fd)));
+	CLOSE_BOTH(fd);
+	SAME_TREES(w);
+	OK(world_remount(w));
+	CHECK(!is_split(w, "odd"), "the record is still there");
+	EXPECT_EQ(0, maps(w));
+}
+
+TEST_F(split, whole_on_request)
+{
+	struct world *w = &self->w;
+	int fd;
+
+	OK(write_both(w, "big", "changed", 12345));
+	fd = OK(openat(w->mfd, "big", O_RDONLY | O_CLOEXEC));
+	FAILS(EBADF, ioctl(fd, VENEER_IOC_MAKE_WHOLE));
+	close(fd);
+	fd = OK(openat(w->mfd, "big", O_RDWR | O_CLOEXEC));
+	OK(ioctl(fd, VENEER_IOC_MAKE_WHOLE));
+	OK(ioctl(fd, VENEER_IOC_MAKE_WHOLE));
+	OK(fsync(fd));
+	close(fd);
+	CHECK(!is_split(w, "big"), "the record is still there");
+	EXPECT_EQ(0, maps(w));
+	SAME_TREES(w);
+}
+
+/* A map goes with its file. */
+TEST_F(split, removed)
+{
+	struct world *w = &self->w;
+	int fd[2];
+
+	OK(write_both(w, "big", "changed", 12345));
+	OK(write_both(w, "odd", "changed", 12345));
+	EXPECT_EQ(2, maps(w));
+	OPEN_BOTH(fd, "big", O_RDWR);
+	BOTH_OK(unlinkat(at, "big", 0));
+	BOTH_OK(renameat(at, "odd", at, "other"));
+	/* It is a file as long as it is open. */
+	BOTH_OK(pwrite(F(fd), "more", 4, BIG - 2));
+	BOTH_OK(fsync(F(fd)));
+	CLOSE_BOTH(fd);
+	OK(world_remount(w));
+	SAME_TREES(w);
+	EXPECT_EQ(1, maps(w));
+	BOTH_OK(unlinkat(at, "other", 0));
+	OK(world_remount(w));
+	EXPECT_EQ(0, maps(w));
+}
+
+/* What was cut off does not come back, whatever happens in between. */
+TEST_F(split, cut)
+{
+	struct world *w = &self->w;
+	static const off_t size[] = { BIG / 2 + 77, BIG / 2, 4095, 4097, 1, 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(size); i++) {
+		BOTH_OK(truncate(P("big"), size[i]));
+		if (i & 1)
+			OK(world_remount(w));
+		BOTH_OK(truncate(P("big"), BIG));
+		SAME_TREES(w);
+		OK(write_both(w, "big", "after", BIG / 4 + i * 4096));
+		SAME_TREES(w);
+	}
+	BOTH_OK(truncate(P("odd"), 0));
+	BOTH_OK(truncate(P("odd"), BIG / 4));
+}
+
+TEST_F(split, holes)
+{
+	struct world *w = &self->w;
+	static char buf[65536], zero[65536];
+	int fd[2];
+
+	OPEN_BOTH(fd, "big", O_RDWR);
+	BOTH_OK(fallocate(F(fd), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100000, 70000));
+	OK(pread(fd[0], buf, sizeof(buf), 102400));
+	CHECK(!memcmp(buf, zero, sizeof(buf)), "below shows through a hole");
+	BOTH_OK(fsync(F(fd)));
+	CLOSE_BOTH(fd);
+	SAME_TREES(w);
+	OK(world_remount(w));
+	SAME_TREES(w);
+}
+
+/* An upper with split files under another one, three times. */
+TEST_F(split, chain)
+{
+	struct world *w = &self->w;
+	char name[32];
+
+	for (int depth = 1; depth < WORLD_LAYERS; depth++) {
+		OK(write_both(w, "big", "layer", depth * 100000));
+		OK(world_umount(w));
+		for (int i = 0; i < w->nlayers; i++)
+			tree_free(&w->sealed[i]);
+		memmove(w->layer[1], w->layer[0], sizeof(w->layer[0]) * w->nlayers);
+		w->nlayers++;
+		memcpy(w->layer[0], w->upper, sizeof(w->upper));
+		snprintf(name, sizeof(name), "upper.%d", depth);
+		strcpy(w->upper, join(w->root, name));
+		OK(mkdir(w->upper, 0755));
+		w->keep_times = true;
+		OK(world_mount(w));
+		SAME_TREES(w);
+	}
+	OK(write_both(w, "big", "top", 50));
+	CHECK(is_split(w, "big"), "copied whole");
+	SAME_TREES(w);
+}
+
+/* overlayfs must not take a file with holes for one with zeros. */
+TEST_F(split, overlayfs_refuses)
+{
+	struct world *w = &self->w;
+	const char *option[][2] = {
+		{ "source", "none" }, { "lowerdir", w->layer[0] }, { "upperdir", w->upper },
+		{ "workdir", w->work }, { },
+	};
+	char buf[8];
+	int fd;
+
+	OK(write_both(w, "big", "changed", 0));
+	OK(world_umount(w));
+	fd = fs_mount("overlay", option, 0, w->mnt, w->log, sizeof(w->log));
+	if (fd == -ENODEV) {
+		OK(world_mount(w));
+		SKIP(return, "no overlayfs in this kernel");
+	}
+	if (fd >= 0) {
+		close(fd);
+		fd = open(M("big"), O_RDONLY | O_CLOEXEC);
+		CHECK(fd < 0 || read(fd, buf, 8) < 0, "overlayfs reads it");
+		if (fd >= 0)
+			close(fd);
+		OK(umount2(w->mnt, 0));
+	}
+	OK(world_mount(w));
+}
+
+TEST_HARNESS_MAIN
