@@ -6,6 +6,9 @@
  *
  *   killer N COMMAND [ARGUMENT...]
  *
+ * With KILLER_NAMES in the environment it counts only calls that make, rename or
+ * remove a name.
+ *
  * Exits with 99 when it was killed, else as the command did. Without ever being
  * killed (N 0) it prints on stderr how many such calls there were.
  */
@@ -47,10 +50,25 @@ static int is_harmless(const struct user_regs_struct *registers)
 	}
 }
 
+static int is_about_names(const struct user_regs_struct *registers)
+{
+	switch (registers->orig_rax) {
+	case SYS_openat:
+		return !!(registers->rdx & O_CREAT);
+	case SYS_mkdir: case SYS_mkdirat: case SYS_rename: case SYS_renameat:
+	case SYS_renameat2: case SYS_unlink: case SYS_unlinkat: case SYS_rmdir:
+	case SYS_link: case SYS_linkat: case SYS_symlink: case SYS_symlinkat:
+	case SYS_mknod: case SYS_mknodat:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long wanted, seen = 0;
-	int status, entering = 1;
+	int status, entering = 1, names = getenv("KILLER_NAMES") != NULL;
 	pid_t child;
 
 	if (argc < 3) {
@@ -85,7 +103,8 @@ int main(int argc, char **argv)
 		if (WSTOPSIG(status) != (SIGTRAP | 0x80))
 			continue;
 		if (entering && !ptrace(PTRACE_GETREGS, child, NULL, &registers) &&
-		    !is_harmless(&registers) && ++seen == wanted)
+		    (names ? is_about_names(&registers) : !is_harmless(&registers)) &&
+		    ++seen == wanted)
 			kill(child, SIGKILL);
 		entering = !entering;
 	}
