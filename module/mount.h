@@ -18,7 +18,7 @@
  *                     i_rwsem of the upper's directories and files: work/
  *                     first
  *               i_rwsem of a directory of the stack
- *                 veneer_stack_inode.lock
+ *                 veneer_stack_inode.lock, veneer_stack_links.lock: not both
  *                   i_rwsem of a directory of a layer
  *
  * A page fault takes, under mmap_lock: the invalidate lock of a mount's file,
@@ -27,8 +27,8 @@
  *
  * mmap_lock is taken under i_rwsem of a mount's file and of its directories
  * (a copy to or from user memory faults), so nothing under mmap_lock may take
- * those.  The copy-up that mmap(2) can need takes locks of the upper that
- * others hold over mmap_lock; see veneer_copy_up_from_mmap().
+ * those.  The copy-up that the first store to a mapping can need takes locks of
+ * the upper that others hold over mmap_lock; see veneer_copy_up_from_mmap().
  */
 #ifndef VENEER_MOUNT_H
 #define VENEER_MOUNT_H
