@@ -576,21 +576,24 @@ static int fix_extents(struct fiemap_extent_info *info, unsigned int first,
 	return 0;
 }
 
+static struct inode *real_inode(const struct inode *inode, unsigned int where)
+{
+	struct path path;
+
+	if (where == VENEER_FROM_UPPER)
+		return d_inode(veneer_upper(inode));
+	veneer_chain_path(veneer_inode_chain(inode),
+			  where - VENEER_FROM_LINK(0), &path);
+	return d_inode(path.dentry);
+}
+
 static int fiemap_run(struct inode *inode, struct fiemap_extent_info *info,
 		      const struct veneer_run *run, u64 start, bool last)
 {
 	const unsigned int first = info->fi_extents_mapped;
-	struct inode *real;
-	struct path path;
+	struct inode *real = real_inode(inode, run->where);
 	int err;
 
-	if (run->where == VENEER_FROM_UPPER)
-		path = veneer_upper_path(veneer_mount(inode->i_sb),
-					 veneer_upper(inode));
-	else
-		veneer_chain_path(veneer_inode_chain(inode),
-				  run->where - VENEER_FROM_LINK(0), &path);
-	real = d_inode(path.dentry);
 	if (!real->i_op->fiemap)
 		return -EOPNOTSUPP;
 	err = real->i_op->fiemap(real, info, start, run->len);
@@ -622,6 +625,9 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		       real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
 	}
 
+	/* Also of a file that is empty. */
+	if (!real_inode(inode, veneer_source(inode, 0, 1).where)->i_op->fiemap)
+		return -EOPNOTSUPP;
 	end = start + min_t(u64, len, MAX_LFS_FILESIZE - start);
 	end = min_t(u64, end, size);
 	while (start < end && !err) {
