@@ -375,7 +375,9 @@ static bool count_own(struct inode *inode)
 	bool own;
 
 	mutex_lock(&vi->inner_lock);
-	own = !veneer_is_whole(inode) || atomic_read(&vi->own_maps);
+	/* Pages that an older mapping left may have bytes that are not written. */
+	own = !veneer_is_whole(inode) || atomic_read(&vi->own_maps) ||
+	      inode->i_mapping->nrpages;
 	if (own) {
 		atomic_inc(&vi->own_maps);
 		/* Pairs with the one in veneer_is_cached(). */

@@ -296,17 +296,18 @@ long veneer_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
 	return err;
 }
 
-/* Copies what is in one run of the source. */
+/* Copies what is in one run of the source; *@len is cut to that. */
 static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
-			struct file *real_out, loff_t pos_out, size_t len)
+			struct file *real_out, loff_t pos_out, size_t *len)
 {
-	struct veneer_run run = veneer_source(file_inode(in), pos_in, len);
+	struct veneer_run run = veneer_source(file_inode(in), pos_in, *len);
 	struct inode *inode = file_inode(out);
 	struct file *real_in = veneer_real_file(in, run.where);
 	ssize_t ret;
 
 	if (IS_ERR(real_in))
 		return PTR_ERR(real_in);
+	*len = run.len;
 	ret = veneer_split_begin(inode, pos_out, run.len);
 	if (ret)
 		return ret;
@@ -334,12 +335,14 @@ static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 	if (ret)
 		return ret;
 	while (done < len) {
+		size_t part = len - done;
+
 		ret = copy_run(in, pos_in + done, out, real_out,
-			       pos_out + done, len - done);
+			       pos_out + done, &part);
 		if (ret <= 0)
 			break;
 		done += ret;
-		if (fatal_signal_pending(current))
+		if (ret < part || fatal_signal_pending(current))
 			break;
 	}
 	veneer_past_cache_end(inode, old_size, pos_out, done);
