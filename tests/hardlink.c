@@ -509,7 +509,7 @@ PLAIN_FIXTURE(hardlink_symlink);
 
 FIXTURE_SETUP(hardlink_symlink)
 {
-	const struct timespec times[2] = { { 4000000000, 0 }, { 1000000000, 0 } };
+	const struct timespec times[2] = { { 2000000000, 0 }, { 1000000000, 0 } };
 	struct world *w = &self->w;
 
 	OK(world_begin(w, IN_LAYER));
