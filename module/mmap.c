@@ -243,8 +243,10 @@ static int mmap_lent(struct file *file, struct vm_area_struct *vma)
 	struct lent *lent = kzalloc(sizeof(*lent), GFP_KERNEL);
 	int err;
 
-	if (!lent)
+	if (!lent) {
+		atomic_dec(&vi->own_maps);
 		return -ENOMEM;
+	}
 	err = mmap_real(file, vma, VENEER_FROM_LINK(0));
 	/* A filesystem with ways of its own, that may use its own memory. */
 	if (err || !vma->vm_ops || !vma->vm_ops->fault ||
