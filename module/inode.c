@@ -73,14 +73,8 @@ void veneer_inode_real(const struct inode *inode, struct path *real)
 		*real = veneer_inode(inode)->below_real;
 }
 
-/**
- * veneer_inode_below_data - the file of a layer that has the data
- * @inode: a regular file of a mount that is not whole, or was not
- * @data: receives the path; no references: it lives as long as @inode
- *
- * Return: 0 or a negative error.
- */
-int veneer_inode_below_data(const struct inode *inode, struct path *data)
+/* The uppermost file of a layer that has data of a file that is not whole. */
+static int below_data(const struct inode *inode, struct path *data)
 {
 	const struct veneer_inode *vi = veneer_inode(inode);
 
@@ -115,7 +109,7 @@ int veneer_inode_data(const struct inode *inode, struct path *data)
 					  veneer_upper(inode));
 		return 0;
 	}
-	return veneer_inode_below_data(inode, data);
+	return below_data(inode, data);
 }
 
 static unsigned int shown_nlink(const struct inode *inode,

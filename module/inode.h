@@ -164,7 +164,6 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 			       struct veneer_found *found);
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
-int veneer_inode_below_data(const struct inode *inode, struct path *data);
 struct veneer_chain *veneer_inode_chain(const struct inode *inode);
 int veneer_inode_data(const struct inode *inode, struct path *data);
 void veneer_copyattr(struct inode *inode);
