@@ -68,11 +68,11 @@ check: check-host
 else
 check: setup
 	@$(guest) all tests
-	@$(guest) --no-print-directory run-check CHECK="$(if $(filter command line environment,$(origin T)),$(T))"
+	@$(guest) --no-print-directory run-check PROGRAMS="$(if $(filter command line environment,$(origin T)),$(T))"
 endif
 
 run-check:
-	@tests/bed/check $(CHECK)
+	@tests/bed/check $(PROGRAMS)
 
 check-debug: setup
 	@$(guest) tests
