@@ -52,7 +52,13 @@
 ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
 			  loff_t pos)
 {
+	const loff_t size = i_size_read(inode);
 	size_t done = 0;
+
+	/* Below, all that is asked for must be there. */
+	if (pos >= size)
+		return 0;
+	len = min_t(loff_t, len, size - pos);
 
 	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 	while (done < len) {

@@ -259,29 +259,64 @@ TEST_F(split, holes)
 	SAME_TREES(w);
 }
 
+/* Mounts again, over what was the upper; @n makes the new one's name. */
+static int upper_to_layer(struct world *w, int n)
+{
+	char name[32];
+
+	if (world_umount(w))
+		return -1;
+	for (int i = 0; i < w->nlayers; i++)
+		tree_free(&w->sealed[i]);
+	memmove(w->layer[1], w->layer[0], sizeof(w->layer[0]) * w->nlayers);
+	w->nlayers++;
+	memcpy(w->layer[0], w->upper, sizeof(w->upper));
+	snprintf(name, sizeof(name), "upper.%d", n);
+	strcpy(w->upper, join(w->root, name));
+	w->keep_times = true;
+	return mkdir(w->upper, 0755) ?: world_mount(w);
+}
+
 /* An upper with split files under another one, three times. */
 TEST_F(split, chain)
 {
 	struct world *w = &self->w;
-	char name[32];
 
 	for (int depth = 1; depth < WORLD_LAYERS; depth++) {
 		OK(write_both(w, "big", "layer", depth * 100000));
-		OK(world_umount(w));
-		for (int i = 0; i < w->nlayers; i++)
-			tree_free(&w->sealed[i]);
-		memmove(w->layer[1], w->layer[0], sizeof(w->layer[0]) * w->nlayers);
-		w->nlayers++;
-		memcpy(w->layer[0], w->upper, sizeof(w->upper));
-		snprintf(name, sizeof(name), "upper.%d", depth);
-		strcpy(w->upper, join(w->root, name));
-		OK(mkdir(w->upper, 0755));
-		w->keep_times = true;
-		OK(world_mount(w));
+		OK(upper_to_layer(w, depth));
 		SAME_TREES(w);
 	}
 	OK(write_both(w, "big", "top", 50));
 	CHECK(is_split(w, "big"), "copied whole");
+	SAME_TREES(w);
+}
+
+/* O_DIRECT over the end of what is below a layer's split file, and of the file. */
+TEST_F(split, chain_read_directly)
+{
+	static char buf[2][4 * 4096] __attribute__((aligned(4096)));
+	struct world *w = &self->w;
+	const off_t end = BIG / 4 + 123, at = end & ~4095;
+	int fd, plain;
+
+	OK(write_both(w, "odd", "split", 100));
+	BOTH_OK(truncate(P("odd"), end + 20));
+	OK(upper_to_layer(w, 1));
+	fd = openat(w->mfd, "odd", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		SKIP(return, "no O_DIRECT here");
+	plain = OK(openat(w->pfd, "odd", O_RDONLY | O_CLOEXEC));
+	for (int back = 0; back < 2; back++) {
+		off_t from = at - back * 4096;
+		ssize_t len = end + 20 - from;
+
+		EXPECT_EQ(len, OK(pread(fd, buf[0], sizeof(buf[0]), from)));
+		EXPECT_EQ(len, OK(pread(plain, buf[1], sizeof(buf[1]), from)));
+		CHECK(!memcmp(buf[0], buf[1], len), "other bytes, from %lld", (long long)from);
+	}
+	close(fd);
+	close(plain);
 	SAME_TREES(w);
 }
 
