@@ -146,6 +146,19 @@ static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
 	return done ? : ret;
 }
 
+/* Has the mount's page cache bytes that the real files do not have yet? */
+static bool is_newer(const struct inode *inode, loff_t pos, size_t len)
+{
+	struct address_space *mapping = inode->i_mapping;
+	loff_t end;
+
+	if (!mapping->nrpages)
+		return false;
+	if (check_add_overflow(pos, (loff_t)len - 1, &end))
+		end = LLONG_MAX;
+	return filemap_range_needs_writeback(mapping, pos, end);
+}
+
 ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -158,6 +171,9 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	/* O_DIRECT is about the disk, and has rules of its own. */
 	if (veneer_is_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
 		return filemap_read(iocb, iter, 0);
+	/* It may be for a pipe, which is locked: see veneer_splice_read(). */
+	if (iov_iter_is_bvec(iter) && is_newer(inode, iocb->ki_pos, count))
+		return filemap_read(iocb, iter, 0);
 	err = veneer_cache_write_back(inode, iocb->ki_pos, count,
 				      iocb->ki_flags & IOCB_NOWAIT);
 	if (err)
@@ -168,6 +184,10 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	return read_runs(iocb, iter);
 }
 
+/*
+ * With the pipe locked, nothing can be written back: that takes the upper's
+ * freeze protection, which a splice into its files holds when it locks a pipe.
+ */
 ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
 			   struct pipe_inode_info *pipe, size_t len,
 			   unsigned int flags)
@@ -176,13 +196,11 @@ ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
 	struct inode *inode = file_inode(file);
 	struct veneer_run run;
 	struct file *real;
-	int err;
 
 	if (!len)
 		return 0;
-	err = veneer_cache_write_back(inode, *ppos, len, false);
-	if (err)
-		return err;
+	if (is_newer(inode, *ppos, len))
+		return filemap_splice_read(file, ppos, pipe, len, flags);
 	run = veneer_source(inode, *ppos, len);
 	real = veneer_real_file(file, run.where);
 	if (IS_ERR(real))

@@ -198,6 +198,46 @@ TEST_F(coherence, truncate_under_a_mapping)
 	close(fd);
 }
 
+/*
+ * Into a pipe, what a mapping has written and no file has yet. In an order in which
+ * lockdep would see a pipe wait for who writes back, and the other way round.
+ */
+TEST_F(coherence, pipe_of_stored_bytes)
+{
+	static char block[PAGE] __attribute__((aligned(PAGE)));
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	int direct = openat(w->mfd, "file", O_RDONLY | O_DIRECT | O_CLOEXEC);
+	char *m = map(fd, PROT_READ | PROT_WRITE);
+	loff_t off = 50 * PAGE + 10;
+	int p[2];
+
+	ASSERT_NE(NULL, m);
+	OK(pipe2(p, O_CLOEXEC));
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 60 * PAGE + 1, 100));
+	ASSERT_EQ(4, write(p[1], "into", 4));
+	EXPECT_EQ(4, OK(splice(p[0], NULL, fd, &off, 4, 0)));
+
+	memcpy(m + PAGE, "stored", 6);
+	off = PAGE;
+	EXPECT_EQ(PAGE, OK(splice(fd, &off, p[1], NULL, PAGE, 0)));
+	EXPECT_EQ(PAGE, OK(read(p[0], block, PAGE)));
+	CHECK(!memcmp(block, "stored", 6), "old bytes came out of the pipe");
+	if (direct >= 0) {
+		memcpy(m + PAGE, "direct", 6);
+		off = PAGE;
+		EXPECT_EQ(PAGE, OK(splice(direct, &off, p[1], NULL, PAGE, 0)));
+		EXPECT_EQ(PAGE, OK(read(p[0], block, PAGE)));
+		CHECK(!memcmp(block, "direct", 6), "old bytes came, with O_DIRECT");
+		close(direct);
+	}
+	CHECK(reads(fd, 50 * PAGE + 10, "into"), "not what the pipe held");
+	munmap(m, SIZE);
+	close(fd);
+	close(p[0]);
+	close(p[1]);
+}
+
 /* A private mapping's own changes stay its own. */
 TEST_F(coherence, private)
 {

@@ -303,8 +303,13 @@ static long op_aio(struct view *v, int fd, const struct op *op, struct op_out *o
 	count = syscall(SYS_io_submit, v->aio, (long)count, list);
 	if (count <= 0)
 		return -1;
-	if (syscall(SYS_io_getevents, v->aio, (long)count, (long)count, event, NULL) != count)
-		return -1;
+	/* Work that the kernel has left for this process looks like a signal. */
+	for (long got = 0, n; got < count; got += n) {
+		n = syscall(SYS_io_getevents, v->aio, 1L, (long)count - got, event + got, NULL);
+		if (n < 0 && errno != EINTR)
+			return -1;
+		n = n < 0 ? 0 : n;
+	}
 	len = 0;
 	for (int i = 0; i < count; i++) {
 		if ((long)event[i].res < 0) {

@@ -59,7 +59,8 @@ int check_seek(int fd, off_t off)
 		return -1;
 	}
 	if (end < st.st_size && !op_direct(fd)) {
-		ssize_t n = pread(fd, data, 512, end);
+		/* Within a block: that may be all of the hole. */
+		ssize_t n = pread(fd, data, 512 - end % 512, end);
 
 		for (ssize_t i = 0; i < n; i++)
 			if (data[i]) {
