@@ -39,8 +39,18 @@ void unmount_image(const char *name);
 /* The mount point; valid for 32 calls. */
 const char *image_root(const char *name);
 
+#define MIB (1ULL << 20)
+
+/* The nth file of a directory; valid for 32 calls. */
+const char *file_name(const char *root, unsigned int n);
+/* Makes a file of that size, of which the first data bytes are no hole. */
+void make_file(const char *path, unsigned long long size, unsigned long long data);
+/* The blocks of all that is under a path, in KiB, each file once. */
+unsigned long long used(int at, const char *name);
+
 void bench_walk(void);
 void bench_io(void);
 void bench_split(void);
+void bench_steady(void);
 
 #endif

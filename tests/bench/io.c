@@ -151,7 +151,7 @@ static const struct {
 };
 #define JOBS (sizeof(job) / sizeof(*job))
 
-static void make_file(const char *path)
+static void fill_file(const char *path)
 {
 	size_t size = (size_t)BLOCKS * BLOCK;
 	char *all = malloc(size);
@@ -173,8 +173,8 @@ void bench_io(void)
 	make_dir(layers[0]);
 	make_dir(join(work_dir, "plain"));
 	for (int state = 0; state < STATES; state++) {
-		make_file(join(layers[0], state_name[state]));
-		make_file(join(join(work_dir, "plain"), state_name[state]));
+		fill_file(join(layers[0], state_name[state]));
+		fill_file(join(join(work_dir, "plain"), state_name[state]));
 	}
 	sync();
 	for (int system = 0; system < STACKED; system++) {

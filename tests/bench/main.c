@@ -115,20 +115,21 @@ int main(int argc, char **argv)
 	} part[] = {
 		{ 'w', bench_walk, "mounts and walks" },
 		{ 'i', bench_io, "reads, writes, maps" },
-		{ 's', bench_split, "first writes, files that are changed in part" },
+		{ 's', bench_split, "first writes, and sixteen mounts that make one each" },
+		{ 'p', bench_steady, "reads and writes of a file that is changed in part" },
 	};
 	const size_t parts = sizeof(part) / sizeof(*part);
 	unsigned int chosen = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:wis")) != -1) {
+	while ((opt = getopt(argc, argv, "r:wisp")) != -1) {
 		if (opt == 'r')
 			rounds = atoi(optarg);
 		for (size_t i = 0; i < parts; i++)
 			if (opt == part[i].option)
 				chosen |= 1u << i;
 		if (opt == '?') {
-			fprintf(stderr, "usage: bench [-r ROUNDS] [-w] [-i] [-s]\n");
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-w] [-i] [-s] [-p]\n");
 			for (size_t i = 0; i < parts; i++)
 				fprintf(stderr, "  -%c  only %s\n", part[i].option, part[i].what);
 			return 2;

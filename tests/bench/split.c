@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Changing a few bytes of a large file of an image: what the first write costs, in
- * time and on the disk; what the file costs after that; what sixteen containers
- * that do so cost in memory.
+ * time and on the disk; what sixteen containers that do so cost in memory.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "bench.h"
-#include "random.h"
 #include "world.h"
 
 #define BLOCK 4096
-#define MIB (1ULL << 20)
 
 static const struct {
 	const char *name;
@@ -33,56 +28,6 @@ static const struct {
 #define FILES (sizeof(file) / sizeof(*file))
 
 static char buf[1 << 20];
-
-static const char *file_name(const char *root, unsigned int n)
-{
-	char rel[16];
-
-	snprintf(rel, sizeof(rel), "file%u", n);
-	return join(root, rel);
-}
-
-static void make_file(const char *path, unsigned long long size, unsigned long long data)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		die("make", path);
-	for (unsigned long long off = 0; off < data; off += sizeof(buf)) {
-		/* Another page every time: nothing below can share them. */
-		for (size_t i = 0; i < sizeof(buf); i += BLOCK)
-			memset(buf + i, (off + i) / BLOCK * 7 + 1, BLOCK);
-		if (pwrite(fd, buf, sizeof(buf), off) != sizeof(buf))
-			die("write", path);
-	}
-	MUST(ftruncate(fd, size), "extend", path);
-	MUST(fsync(fd), "sync", path);
-	close(fd);
-}
-
-/* The blocks of all that is under a path, in KiB, each file once. */
-static unsigned long long used(int at, const char *name)
-{
-	unsigned long long sum = 0;
-	struct dirent *de;
-	struct stat st;
-	DIR *dir;
-	int fd;
-
-	MUST(fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW), "stat", name);
-	sum = st.st_blocks / 2;
-	if (!S_ISDIR(st.st_mode))
-		return sum;
-	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	dir = fd < 0 ? NULL : fdopendir(fd);
-	if (!dir)
-		die("list", name);
-	while ((de = readdir(dir)))
-		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
-			sum += used(fd, de->d_name);
-	closedir(dir);
-	return sum;
-}
 
 /* Opens, writes one block in the middle, closes; the time of it all, in ns. */
 static uint64_t first_write(const char *path, unsigned long long size, bool sync_it)
@@ -202,91 +147,6 @@ static void bench_first(void)
 	free((void *)layer);
 }
 
-#define STEADY_BLOCKS 4096
-
-enum { READ_RANDOM, READ_SEQUENTIAL, OVERWRITE, STEADY_JOBS };
-static const char *const steady_name[STEADY_JOBS] = {
-	"read 4 KiB, random", "read 4 KiB, sequential", "overwrite what is there",
-};
-
-/* Where every eighth block was changed, or all of ext4's own file. */
-static uint64_t steady(int job, const char *path)
-{
-	struct rng r = rng_seed(3);
-	uint64_t start;
-	int fd = open(path, (job == OVERWRITE ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
-
-	if (fd < 0)
-		die("open", path);
-	start = now();
-	for (unsigned int i = 0; i < STEADY_BLOCKS; i++) {
-		unsigned int block = job == READ_SEQUENTIAL ? i : rng_under(&r, STEADY_BLOCKS);
-		ssize_t n;
-
-		if (job == OVERWRITE)
-			n = pwrite(fd, buf, BLOCK, (off_t)(block & ~7u) * BLOCK);
-		else
-			n = pread(fd, buf, BLOCK, (off_t)block * BLOCK);
-		if (n != BLOCK)
-			die("read or write", path);
-	}
-	start = now() - start;
-	if (job == OVERWRITE)
-		MUST(fsync(fd), "sync", path);
-	close(fd);
-	return start / STEADY_BLOCKS;
-}
-
-static void bench_steady(void)
-{
-	static uint64_t best[STEADY_JOBS][SYSTEMS];
-	const char *layer = strdup(join(work_dir, "layer")), *root[SYSTEMS];
-
-	make_dir(layer);
-	make_dir(join(work_dir, "plain"));
-	make_file(file_name(layer, 0), STEADY_BLOCKS * BLOCK, STEADY_BLOCKS * BLOCK);
-	root[PLAIN] = strdup(join(work_dir, "plain"));
-	make_file(file_name(root[PLAIN], 0), STEADY_BLOCKS * BLOCK, STEADY_BLOCKS * BLOCK);
-	for (int system = 0; system < STACKED; system++) {
-		mount_image(system, &layer, 1, system_name[system]);
-		root[system] = strdup(image_root(system_name[system]));
-	}
-	for (int system = 0; system < SYSTEMS; system++) {
-		const char *path = file_name(root[system], 0);
-		int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-		for (unsigned int block = 0; block < STEADY_BLOCKS; block += 8)
-			if (pwrite(fd, buf, BLOCK, (off_t)block * BLOCK) != BLOCK)
-				die("write", path);
-		MUST(fsync(fd), "sync", path);
-		close(fd);
-	}
-	/* The first round is not counted. */
-	for (unsigned int r = 0; r <= rounds; r++)
-		for (int job = 0; job < STEADY_JOBS; job++)
-			for (int i = 0; i < SYSTEMS; i++) {
-				int system = (i + r) % SYSTEMS;
-				uint64_t t = steady(job, file_name(root[system], 0));
-
-				if (r && (!best[job][system] || t < best[job][system]))
-					best[job][system] = t;
-			}
-	printf("\nA file of 16 MiB with every eighth block changed, warm, ns each, best of %u\n",
-	       rounds);
-	printf("%-26s %10s %10s %10s %8s\n", "", "veneer", "overlay", "plain", "ratio");
-	for (int job = 0; job < STEADY_JOBS; job++)
-		printf("%-26s %10llu %10llu %10llu %8.3f\n", steady_name[job],
-		       (unsigned long long)best[job][VENEER],
-		       (unsigned long long)best[job][OVERLAY],
-		       (unsigned long long)best[job][PLAIN],
-		       (double)best[job][VENEER] / (best[job][OVERLAY] ?: 1));
-	for (int system = 0; system < STACKED; system++)
-		unmount_image(system_name[system]);
-	if (remove_tree(layer) || remove_tree(root[PLAIN]))
-		exit(1);
-	free((void *)layer);
-}
-
 #define CROWD 16
 #define CROWD_SIZE (64 * MIB)
 
@@ -354,5 +214,4 @@ void bench_split(void)
 {
 	bench_first();
 	bench_crowd();
-	bench_steady();
 }

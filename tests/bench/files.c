@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Files to measure with, and what they take on the disk. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "world.h"
+
+#define BLOCK 4096
+
+static char buf[1 << 20];
+
+const char *file_name(const char *root, unsigned int n)
+{
+	char rel[16];
+
+	snprintf(rel, sizeof(rel), "file%u", n);
+	return join(root, rel);
+}
+
+void make_file(const char *path, unsigned long long size, unsigned long long data)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		die("make", path);
+	for (unsigned long long off = 0; off < data; off += sizeof(buf)) {
+		/* Another page every time: nothing below can share them. */
+		for (size_t i = 0; i < sizeof(buf); i += BLOCK)
+			memset(buf + i, (off + i) / BLOCK * 7 + 1, BLOCK);
+		if (pwrite(fd, buf, sizeof(buf), off) != sizeof(buf))
+			die("write", path);
+	}
+	MUST(ftruncate(fd, size), "extend", path);
+	MUST(fsync(fd), "sync", path);
+	close(fd);
+}
+
+unsigned long long used(int at, const char *name)
+{
+	unsigned long long sum = 0;
+	struct dirent *de;
+	struct stat st;
+	DIR *dir;
+	int fd;
+
+	MUST(fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW), "stat", name);
+	sum = st.st_blocks / 2;
+	if (!S_ISDIR(st.st_mode))
+		return sum;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir)
+		die("list", name);
+	while ((de = readdir(dir)))
+		if (strcmp(de->d_name, ".") && strcmp(de->d_name, ".."))
+			sum += used(fd, de->d_name);
+	closedir(dir);
+	return sum;
+}
