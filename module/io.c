@@ -59,14 +59,13 @@ struct backing_file_ctx veneer_file_ctx(struct file *file)
 }
 
 static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
-			unsigned int where)
+			unsigned int where, struct backing_file_ctx *ctx)
 {
-	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
 	struct file *real = veneer_real_file(iocb->ki_filp, where);
 
 	if (IS_ERR(real))
 		return PTR_ERR(real);
-	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, &ctx);
+	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, ctx);
 }
 
 /* Reads into a buffer what O_DIRECT cannot cut where a run ends. */
@@ -108,9 +107,13 @@ static size_t direct_part(const struct inode *inode, loff_t pos, size_t len,
 /* Reads from one place after the other. */
 static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
 {
+	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret = 0, done = 0;
 	struct kiocb sync;
+
+	/* Once for all runs, at the end. */
+	ctx.accessed = NULL;
 
 	init_sync_kiocb(&sync, iocb->ki_filp);
 	sync.ki_pos = iocb->ki_pos;
@@ -129,7 +132,7 @@ static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
 			ret = read_bounced(&sync, iter, len);
 		} else {
 			iov_iter_truncate(iter, len);
-			ret = read_run(&sync, iter, run.where);
+			ret = read_run(&sync, iter, run.where, &ctx);
 			iov_iter_reexpand(iter, count - max(ret, 0));
 		}
 		/* Bytes that can come from below are there. */
@@ -143,6 +146,7 @@ static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
 			break;
 	}
 	iocb->ki_pos = sync.ki_pos;
+	accessed(iocb->ki_filp);
 	return done ? : ret;
 }
 
@@ -163,6 +167,7 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const size_t count = iov_iter_count(iter);
+	struct backing_file_ctx ctx;
 	struct veneer_run run;
 	int err;
 
@@ -179,9 +184,10 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	if (err)
 		return err;
 	run = veneer_source(inode, iocb->ki_pos, count);
-	if (run.len >= count)
-		return read_run(iocb, iter, run.where);
-	return read_runs(iocb, iter);
+	if (run.len < count)
+		return read_runs(iocb, iter);
+	ctx = veneer_file_ctx(iocb->ki_filp);
+	return read_run(iocb, iter, run.where, &ctx);
 }
 
 /*
@@ -246,19 +252,24 @@ static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
 	const size_t len = iov_iter_count(iter);
 	const loff_t old_size = i_size_read(inode);
 	const loff_t pos = iocb->ki_pos;
+	const struct veneer_run run = veneer_source(inode, pos, len);
+	/* Then there is nothing to fill and no block to mark, now or later. */
+	const bool there = run.where == VENEER_FROM_UPPER && run.len >= len;
 	struct kiocb sync;
 	ssize_t ret;
 
 	ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
-	ret = veneer_split_begin(inode, pos, len);
+	if (!there)
+		ret = veneer_split_begin(inode, pos, len);
 	if (!ret) {
 		init_sync_kiocb(&sync, iocb->ki_filp);
 		sync.ki_pos = pos;
 		sync.ki_flags = iocb->ki_flags;
 		ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
-		ret = veneer_split_end(inode, pos, len, ret);
+		if (!there)
+			ret = veneer_split_end(inode, pos, len, ret);
 	}
 	if (ret > 0)
 		iocb->ki_pos = pos + ret;
