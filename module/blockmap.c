@@ -236,31 +236,34 @@ bool veneer_blockmap_dirty(struct veneer_blockmap *map)
 }
 
 /**
- * veneer_blockmap_take_dirty - a piece that is to be saved
+ * veneer_blockmap_copy_dirty - a piece that is to be saved
  * @map: the map; its owner's lock is held
  * @index: look from this piece on; receives which one it is
  * @bytes: receives a copy of it
  *
- * Return: 1, and the piece counts as saved; 0 when there is none.
+ * Return: 1, and the piece counts as changed until veneer_blockmap_saved(); 0
+ * when there is none.
  */
-int veneer_blockmap_take_dirty(struct veneer_blockmap *map,
+int veneer_blockmap_copy_dirty(struct veneer_blockmap *map,
 			       unsigned long *index, void *bytes)
 {
 	void *chunk = xa_find(&map->chunks, index, ULONG_MAX, CHUNK_DIRTY);
 
 	if (!chunk)
 		return 0;
-	xa_clear_mark(&map->chunks, *index, CHUNK_DIRTY);
 	memcpy(bytes, chunk, VENEER_CHUNK_BYTES);
 	return 1;
 }
 
 /**
- * veneer_blockmap_redirty - a piece could not be saved
- * @map: the map
+ * veneer_blockmap_saved - a piece has been saved
+ * @map: the map; its owner's lock is held
  * @index: the piece
+ * @bytes: what the disk has of it now, if not more
  */
-void veneer_blockmap_redirty(struct veneer_blockmap *map, unsigned long index)
+void veneer_blockmap_saved(struct veneer_blockmap *map, unsigned long index,
+			   const void *bytes)
 {
-	xa_set_mark(&map->chunks, index, CHUNK_DIRTY);
+	if (!memcmp(xa_load(&map->chunks, index), bytes, VENEER_CHUNK_BYTES))
+		xa_clear_mark(&map->chunks, index, CHUNK_DIRTY);
 }

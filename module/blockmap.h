@@ -41,8 +41,9 @@ bool veneer_blockmap_run(struct veneer_blockmap *map, u64 first,
 			 u64 last, u64 *next);
 
 bool veneer_blockmap_dirty(struct veneer_blockmap *map);
-int veneer_blockmap_take_dirty(struct veneer_blockmap *map,
+int veneer_blockmap_copy_dirty(struct veneer_blockmap *map,
 			       unsigned long *index, void *bytes);
-void veneer_blockmap_redirty(struct veneer_blockmap *map, unsigned long index);
+void veneer_blockmap_saved(struct veneer_blockmap *map, unsigned long index,
+			   const void *bytes);
 
 #endif

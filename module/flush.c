@@ -18,69 +18,76 @@
 #include <linux/slab.h>
 
 #include "compat.h"
+#include "flush.h"
 #include "inode.h"
 #include "log.h"
 #include "mapfile.h"
 #include "marks.h"
 #include "split.h"
 
-/* Built so, the power-cut test must fail. */
-#ifdef VENEER_TEST_BREAK_ORDER
-#define BREAK_ORDER	true
-#else
-#define BREAK_ORDER	false
-#endif
-
-/* Pieces of a map that are saved together. */
-#define BATCH	64
-
-struct batch {
-	unsigned int	nr;
-	unsigned long	index[BATCH];
-	void		*bytes[BATCH];
-};
-
-static void batch_free(struct batch *batch)
+/**
+ * veneer_pieces_free - forget copies of pieces
+ * @pieces: may be %NULL
+ */
+void veneer_pieces_free(struct veneer_pieces *pieces)
 {
-	for (unsigned int i = 0; i < BATCH && batch->bytes[i]; i++)
-		kfree(batch->bytes[i]);
-	kfree(batch);
+	for (unsigned int i = 0; pieces && i < pieces->nr; i++)
+		kfree(pieces->bytes[i]);
+	kfree(pieces);
 }
 
-/* Takes pieces that are to be saved; they count as saved. */
-static struct batch *batch_take(struct inode *inode, struct veneer_split *split)
+/**
+ * veneer_pieces_copy - copy pieces of a map that are to be saved
+ * @inode: the file
+ * @split: its state, flush_lock held
+ *
+ * Return: the copies, maybe of not all of them and of none when none has
+ * changed; %NULL without memory.
+ */
+struct veneer_pieces *veneer_pieces_copy(struct inode *inode,
+					 struct veneer_split *split)
 {
-	struct batch *batch = kzalloc(sizeof(*batch), GFP_KERNEL);
+	struct veneer_pieces *pieces = kzalloc(sizeof(*pieces), GFP_KERNEL);
 	unsigned long index = 0;
 
-	if (!batch)
+	if (!pieces)
 		return NULL;
 	mutex_lock(&veneer_inode(inode)->io_lock);
-	while (batch->nr < BATCH) {
+	while (pieces->nr < VENEER_PIECES) {
 		void *bytes = kmalloc(VENEER_CHUNK_BYTES, GFP_KERNEL);
 
-		if (!bytes)
+		if (!bytes ||
+		    !veneer_blockmap_copy_dirty(&split->map, &index, bytes)) {
+			kfree(bytes);
 			break;
-		batch->bytes[batch->nr] = bytes;
-		if (!veneer_blockmap_take_dirty(&split->map, &index, bytes))
-			break;
-		batch->index[batch->nr++] = index++;
+		}
+		pieces->bytes[pieces->nr] = bytes;
+		pieces->index[pieces->nr++] = index++;
 	}
 	mutex_unlock(&veneer_inode(inode)->io_lock);
-	if (!batch->nr && veneer_blockmap_dirty(&split->map)) {
-		batch_free(batch);
+	if (!pieces->nr && veneer_blockmap_dirty(&split->map)) {
+		veneer_pieces_free(pieces);
 		return NULL;
 	}
-	return batch;
+	return pieces;
 }
 
-static void batch_give_back(struct inode *inode, struct veneer_split *split,
-			    const struct batch *batch)
+/**
+ * veneer_pieces_write - write pieces of a map, not durably
+ * @file: the map's file
+ * @split: the split state, flush_lock held
+ * @pieces: the pieces, whose data is durable
+ */
+int veneer_pieces_write(struct file *file, struct veneer_split *split,
+			const struct veneer_pieces *pieces)
 {
-	for (unsigned int i = 0; i < batch->nr; i++)
-		veneer_blockmap_redirty(&split->map, batch->index[i]);
-	if (batch->nr)
-		mark_inode_dirty_sync(inode);
+	int err = 0;
+
+	for (unsigned int i = 0; i < pieces->nr && !err; i++)
+		err = veneer_mapfile_write(file, split->record.block_shift,
+					   &split->map, pieces->index[i],
+					   pieces->bytes[i]);
+	return err;
 }
 
 static int sync_data(struct veneer_mount *m, struct file *file)
@@ -101,42 +108,84 @@ static int set_record(struct inode *inode, const struct veneer_record *record)
 	return err;
 }
 
-/* Writes pieces of the map and makes them durable. */
-static int save_batch(struct inode *inode, struct veneer_split *split,
-		      const struct batch *batch)
+/**
+ * veneer_pieces_saved - pieces of a map are durable
+ * @inode: the file
+ * @split: its state, flush_lock held, not finished
+ * @pieces: the pieces
+ *
+ * Runs with the mounter's credentials.
+ */
+int veneer_pieces_saved(struct inode *inode, struct veneer_split *split,
+			const struct veneer_pieces *pieces)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct veneer_record record = split->record;
-	struct file *file;
 	int err = 0;
 
-	if (!batch->nr)
+	/* A map that is not there was never saved, until here. */
+	if (!(record.flags & VENEER_SPLIT_SAVED)) {
+		record.flags |= VENEER_SPLIT_SAVED;
+		err = set_record(inode, &record);
+		if (err)
+			return err;
+		split->record.flags = record.flags;
+	}
+	split->saves++;
+	veneer_count(m, map_flushes, 1);
+	mutex_lock(&veneer_inode(inode)->io_lock);
+	for (unsigned int i = 0; i < pieces->nr; i++) {
+		veneer_blockmap_saved(&split->map, pieces->index[i],
+				      pieces->bytes[i]);
+		veneer_count(m, map_bits,
+			     memweight(pieces->bytes[i], VENEER_CHUNK_BYTES));
+	}
+	mutex_unlock(&veneer_inode(inode)->io_lock);
+	return err;
+}
+
+/* The map's file, which is made if there is none. */
+static struct file *map_to_write(struct veneer_mount *m,
+				 struct veneer_split *split)
+{
+	struct file *file = veneer_mapfile_open(m, &split->record);
+	struct dentry *temp;
+	int err;
+
+	if (file != ERR_PTR(-ENOENT))
+		return file;
+	file = veneer_mapfile_make(m, &split->record, split->map.nr, &temp);
+	if (IS_ERR(file))
+		return file;
+	err = sync_data(m, file);
+	if (err)
+		veneer_mapfile_discard(m, temp);
+	else
+		err = veneer_mapfile_install(m, &split->record, temp);
+	if (!err)
+		return file;
+	__fput_sync(file);
+	return ERR_PTR(err);
+}
+
+/* Writes pieces of the map and makes them durable. */
+static int save_pieces(struct inode *inode, struct veneer_split *split,
+		       const struct veneer_pieces *pieces)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct file *file;
+	int err;
+
+	if (!pieces->nr)
 		return 0;
-	file = veneer_mapfile_open(m, &split->record, split->map.nr);
+	file = map_to_write(m, split);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
-	for (unsigned int i = 0; i < batch->nr && !err; i++)
-		err = veneer_mapfile_write(file, split->record.block_shift,
-					   &split->map, batch->index[i],
-					   batch->bytes[i]);
+	err = veneer_pieces_write(file, split, pieces);
 	if (!err)
 		err = sync_data(m, file);
 	__fput_sync(file);
-	if (err)
-		return err;
-	veneer_count(m, map_flushes, 1);
-	for (unsigned int i = 0; i < batch->nr; i++)
-		veneer_count(m, map_bits,
-			     memweight(batch->bytes[i], VENEER_CHUNK_BYTES));
-	if (split->record.flags & VENEER_SPLIT_SAVED)
-		return 0;
-
-	/* A map that is not there was never saved, until here. */
-	record.flags |= VENEER_SPLIT_SAVED;
-	err = set_record(inode, &record);
-	if (!err)
-		split->record.flags = record.flags;
-	return err;
+	return err ? : veneer_pieces_saved(inode, split, pieces);
 }
 
 /* All blocks are there, durably: the record and the map have no use any more. */
@@ -211,23 +260,21 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 		      struct file *inner, struct file *real)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	struct batch *batch = batch_take(inode, split);
+	struct veneer_pieces *pieces = veneer_pieces_copy(inode, split);
 	bool complete = is_complete(split);
 	int err = 0;
 
-	if (!batch)
+	if (!pieces)
 		return -ENOMEM;
-	if (BREAK_ORDER && !complete)
-		err = save_batch(inode, split, batch);
+	if (VENEER_BREAK_ORDER && !complete)
+		err = save_pieces(inode, split, pieces);
 	if (!err)
 		err = sync_data(m, real);
 	if (!err && complete)
 		err = finish(inode, split, inner);
-	else if (!err && !BREAK_ORDER)
-		err = save_batch(inode, split, batch);
-	if (err)
-		batch_give_back(inode, split, batch);
-	batch_free(batch);
+	else if (!err && !VENEER_BREAK_ORDER)
+		err = save_pieces(inode, split, pieces);
+	veneer_pieces_free(pieces);
 	return err;
 }
 
@@ -263,9 +310,20 @@ int veneer_split_flush(struct inode *inode, struct file *real)
 	}
 	fput(inner);
 	if (err)
-		veneer_err_ratelimited("%pd2: cannot save its block map (error %d); what was written since is lost if the machine stops now\n",
-				       veneer_upper(inode), err);
+		veneer_flush_failed(inode, err);
 	return err;
+}
+
+/**
+ * veneer_flush_failed - a map could not be saved: try again later
+ * @inode: the file
+ * @err: why
+ */
+void veneer_flush_failed(struct inode *inode, int err)
+{
+	mark_inode_dirty_sync(inode);
+	veneer_err_ratelimited("%pd2: cannot save its block map (error %d); what was written since is lost if the machine stops now\n",
+			       veneer_upper(inode), err);
 }
 
 /**

@@ -296,78 +296,116 @@ static struct file *open_map(struct veneer_mount *m, struct dentry *dentry)
 	return dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
 }
 
-static struct file *make_map(struct veneer_mount *m, struct dentry *dir,
-			     const char *name,
-			     const struct veneer_record *record, u64 nr)
+/**
+ * veneer_mapfile_open - open a block map of the upper to change it
+ * @m: the mount
+ * @record: the record of the file that it belongs to
+ *
+ * Return: the file, for __fput_sync(); or an ERR_PTR(), of %-ENOENT when there
+ * is none.
+ */
+struct file *veneer_mapfile_open(struct veneer_mount *m,
+				 const struct veneer_record *record)
+{
+	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
+	char name[UUID_NAME_SIZE];
+	struct dentry *dentry;
+	struct file *file;
+
+	snprintf(name, sizeof(name), "%pU", &record->uuid);
+	dentry = find_map(&root, name);
+	if (IS_ERR_OR_NULL(dentry))
+		return dentry ? ERR_CAST(dentry) : ERR_PTR(-ENOENT);
+	file = open_map(m, dentry);
+	dput(dentry);
+	return file;
+}
+
+/**
+ * veneer_mapfile_make - make a block map, without its name
+ * @m: the mount
+ * @record: the record of the file that it will belong to
+ * @nr: how many bits it has; none of them is set
+ * @temp: receives what to give to veneer_mapfile_install()
+ *
+ * Return: the file, for __fput_sync(), or an ERR_PTR().
+ */
+struct file *veneer_mapfile_make(struct veneer_mount *m,
+				 const struct veneer_record *record, u64 nr,
+				 struct dentry **temp)
 {
 	const struct veneer_new new = { .mode = S_IFREG | 0600 };
-	struct dentry *temp;
+	struct dentry *made;
 	struct file *file;
 	int err;
 
 	err = mnt_want_write(m->upper);
 	if (err)
 		return ERR_PTR(err);
-	temp = veneer_temp_make(m, &new);
+	made = veneer_temp_make(m, &new);
 	mnt_drop_write(m->upper);
-	if (IS_ERR(temp))
-		return ERR_CAST(temp);
+	if (IS_ERR(made))
+		return ERR_CAST(made);
 
-	file = open_map(m, temp);
+	file = open_map(m, made);
 	err = PTR_ERR_OR_ZERO(file);
 	if (!err)
 		err = write_header(file, record, nr);
-	if (!err && !m->options.is_volatile)
-		err = vfs_fsync(file, 0);
-
-	/* The temporary object must go even when the upper turned read-only. */
-	if (!mnt_want_write(m->upper)) {
-		if (!err)
-			err = veneer_temp_install(m, temp, dir, name);
-		if (err)
-			veneer_temp_discard(m, temp);
-		mnt_drop_write(m->upper);
-	} else if (!err) {
-		err = -EROFS;
+	if (err) {
+		veneer_mapfile_discard(m, made);
+		if (!IS_ERR(file))
+			__fput_sync(file);
+		return ERR_PTR(err);
 	}
-	dput(temp);
-	if (err && !IS_ERR(file))
-		__fput_sync(file);
-	return err ? ERR_PTR(err) : file;
+	*temp = made;
+	return file;
 }
 
 /**
- * veneer_mapfile_open - open a block map of the upper to change it
+ * veneer_mapfile_discard - a block map that was made gets no name
+ * @m: the mount
+ * @temp: from veneer_mapfile_make()
+ */
+void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp)
+{
+	/* The temporary object must go even when the upper turned read-only. */
+	if (!mnt_want_write(m->upper)) {
+		veneer_temp_discard(m, temp);
+		mnt_drop_write(m->upper);
+	}
+	dput(temp);
+}
+
+/**
+ * veneer_mapfile_install - give a block map its name
  * @m: the mount
  * @record: the record of the file that it belongs to
- * @nr: how many bits it has, to make it when it is not there
- *
- * Return: the file, for __fput_sync(), or an ERR_PTR().
+ * @temp: from veneer_mapfile_make(), durable; given back, whatever is returned
  */
-struct file *veneer_mapfile_open(struct veneer_mount *m,
-				 const struct veneer_record *record, u64 nr)
+int veneer_mapfile_install(struct veneer_mount *m,
+			   const struct veneer_record *record,
+			   struct dentry *temp)
 {
-	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
 	char name[UUID_NAME_SIZE];
-	struct dentry *dir, *dentry;
-	struct file *file;
+	struct dentry *dir;
+	int err;
 
 	dir = map_dir_get(m);
-	if (IS_ERR_OR_NULL(dir))
-		return dir ? ERR_CAST(dir) : ERR_PTR(-EIO);
-
-	snprintf(name, sizeof(name), "%pU", &record->uuid);
-	dentry = find(&root, dir, name);
-	if (IS_ERR(dentry))
-		file = ERR_CAST(dentry);
-	else if (dentry)
-		file = open_map(m, dentry);
+	err = dir ? PTR_ERR_OR_ZERO(dir) : -EIO;
+	if (!err) {
+		snprintf(name, sizeof(name), "%pU", &record->uuid);
+		err = mnt_want_write(m->upper);
+		if (!err) {
+			err = veneer_temp_install(m, temp, dir, name);
+			mnt_drop_write(m->upper);
+		}
+		dput(dir);
+	}
+	if (err)
+		veneer_mapfile_discard(m, temp);
 	else
-		file = make_map(m, dir, name, record, nr);
-	if (!IS_ERR(dentry))
-		dput(dentry);
-	dput(dir);
-	return file;
+		dput(temp);
+	return err;
 }
 
 /**

@@ -13,7 +13,14 @@ int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 			const struct veneer_record *record,
 			struct veneer_blockmap *map);
 struct file *veneer_mapfile_open(struct veneer_mount *m,
-				 const struct veneer_record *record, u64 nr);
+				 const struct veneer_record *record);
+struct file *veneer_mapfile_make(struct veneer_mount *m,
+				 const struct veneer_record *record, u64 nr,
+				 struct dentry **temp);
+void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp);
+int veneer_mapfile_install(struct veneer_mount *m,
+			   const struct veneer_record *record,
+			   struct dentry *temp);
 int veneer_mapfile_write(struct file *file, u8 block_shift,
 			 struct veneer_blockmap *map,
 			 unsigned long index, const void *bytes);

@@ -22,6 +22,7 @@ struct veneer_chain;
  * @map: the block map.  Bits are set under veneer_inode.io_lock
  * @chain: the file below; lives as long as the inode
  * @finished: the record is gone: the file is whole.  Under @flush_lock
+ * @saves: how often pieces of the map were saved.  Under @flush_lock
  *
  * Attached to an inode once, and freed with it: also a file that has become
  * whole keeps it, since readers take no lock.
@@ -32,6 +33,7 @@ struct veneer_split {
 	struct veneer_blockmap	map;
 	struct veneer_chain	*chain;
 	bool			finished;
+	unsigned long		saves;
 };
 
 static inline loff_t veneer_below_size(const struct veneer_split *split)

@@ -7,7 +7,9 @@
 
 #include <dirent.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 
 #include "veneer.h"
@@ -318,6 +320,55 @@ TEST_F(split, chain_read_directly)
 	close(fd);
 	close(plain);
 	SAME_TREES(w);
+}
+
+static pid_t fsync_apart(int fd)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(fsync(fd) ? 1 : 0);
+	return pid;
+}
+
+/*
+ * Two of them at once: the second finds that the first is about to save the map,
+ * and must not return before it is saved. The frozen disk stops the first.
+ */
+TEST_F(split, fsync_waits_for_fsync)
+{
+	struct world *w = &self->w;
+	int disk = OK(open(w->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	int fd = OK(openat(w->mfd, "big", O_RDWR | O_CLOEXEC));
+	pid_t pid[2] = { };
+	int status;
+
+	EXPECT_EQ(1, pwrite(fd, "x", 1, BIG / 2));
+	if (ioctl(disk, FIFREEZE, 0)) {
+		close(fd);
+		close(disk);
+		w->no_compare = true;
+		SKIP(return, "what is below cannot be frozen");
+	}
+	for (int i = 0; i < 2; i++) {
+		pid[i] = fsync_apart(fd);
+		usleep(200000);
+	}
+	for (int i = 0; i < 2; i++)
+		if (!waitpid(pid[i], &status, WNOHANG))
+			pid[i] = -pid[i];
+	ioctl(disk, FITHAW, 0);
+	for (int i = 0; i < 2; i++) {
+		CHECK(pid[i] < 0, "fsync number %d has returned", i + 1);
+		if (pid[i] < 0) {
+			OK(waitpid(-pid[i], &status, 0));
+			EXPECT_EQ(0, status);
+		}
+	}
+	EXPECT_EQ(1, maps(w));
+	w->no_compare = true;
+	close(fd);
+	close(disk);
 }
 
 /* overlayfs must not take a file with holes for one with zeros. */
