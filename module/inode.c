@@ -541,7 +541,15 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		return set_size(dentry, attr);
 	}
 	err = veneer_copy_up(dentry);
-	return err ? : setattr_upper(d_inode(dentry), attr);
+	if (err)
+		return err;
+	/*
+	 * Not every filesystem lets bytes be written without moving it.  What
+	 * cannot be written now is told to who syncs.
+	 */
+	if (attr->ia_valid & ATTR_MTIME)
+		veneer_cache_write_back(d_inode(dentry), 0, LLONG_MAX, false);
+	return setattr_upper(d_inode(dentry), attr);
 }
 
 /**

@@ -198,6 +198,29 @@ TEST_F(coherence, truncate_under_a_mapping)
 	close(fd);
 }
 
+/* A time that was set stays, whenever stored bytes get to the upper. */
+TEST_F(coherence, time_set_after_a_store)
+{
+	const struct timespec set[2] = { { .tv_sec = 1000 }, { .tv_sec = 2000 } };
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	char *m = map(fd, PROT_READ | PROT_WRITE);
+	struct stat st;
+
+	ASSERT_NE(NULL, m);
+	m[PAGE] = 's';
+	OK(futimens(fd, set));
+	OK(msync(m, SIZE, MS_SYNC));
+	OK(fsync(fd));
+	OK(fstat(fd, &st));
+	EXPECT_EQ(2000, st.st_mtime);
+	munmap(m, SIZE);
+	close(fd);
+	OK(world_remount(w));
+	OK(fstatat(w->mfd, "file", &st, 0));
+	EXPECT_EQ(2000, st.st_mtime);
+}
+
 /*
  * Into a pipe, what a mapping has written and no file has yet. In an order in which
  * lockdep would see a pipe wait for who writes back, and the other way round.
