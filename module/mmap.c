@@ -391,7 +391,8 @@ static bool count_own(struct inode *inode)
 
 int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 {
-	const bool shared = vma->vm_flags & VM_SHARED;
+	/* VM_SHARED is not set where the file is not open for writing. */
+	const bool shared = vma->vm_flags & VM_MAYSHARE;
 	struct inode *inode = file_inode(file);
 	struct veneer_inode *vi = veneer_inode(inode);
 	struct veneer_chain *chain;

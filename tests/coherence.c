@@ -261,6 +261,37 @@ TEST_F(coherence, pipe_of_stored_bytes)
 	close(p[1]);
 }
 
+/* A read-only mapping from before the first write shows that, and ends as the file does. */
+TEST_F(coherence, read_only_mapping)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, "file", O_RDONLY | O_CLOEXEC));
+	int writer = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	volatile char *m = mmap(NULL, 3 * PAGE, PROT_READ, MAP_SHARED, fd, 10 * PAGE);
+	char first;
+
+	ASSERT_NE(MAP_FAILED, (void *)m);
+	first = m[PAGE];
+	/* Moved, and longer: the new page has never been looked at. */
+	m = mremap((void *)m, 3 * PAGE, 4 * PAGE, MREMAP_MAYMOVE);
+	ASSERT_NE(MAP_FAILED, (void *)m);
+	EXPECT_EQ(first, m[PAGE]);
+	OK(pwrite(writer, "written", 7, 11 * PAGE));
+	CHECK(!memcmp((char *)m + PAGE, "written", 7), "a page that was mapped is old");
+	OK(pwrite(writer, "written", 7, 13 * PAGE));
+	CHECK(!memcmp((char *)m + 3 * PAGE, "written", 7), "a page that came later is old");
+	OK(pwrite(writer, "again", 5, 11 * PAGE));
+	CHECK(!memcmp((char *)m + PAGE, "againen", 7), "the second write is not there");
+	close(OK(openat(w->mfd, "file", O_WRONLY | O_TRUNC | O_CLOEXEC)));
+	EXPECT_EQ(-1, IN_CHILD({
+		signal(SIGBUS, SIG_DFL);
+		_exit(m[PAGE]);
+	}));
+	munmap((void *)m, 4 * PAGE);
+	close(fd);
+	close(writer);
+}
+
 /* A private mapping's own changes stay its own. */
 TEST_F(coherence, private)
 {

@@ -11,9 +11,7 @@
  *	-r FILE				   the round that is in the file
  *	-k				   go on after a failure
  *
- * or VENEER_FUZZ_SEED and VENEER_FUZZ_SECONDS. A seed of 0 is a new one. With
- * VENEER_FUZZ_STALE_MAPS=0, read-only shared mappings must show what was written
- * after they were made, too.
+ * or VENEER_FUZZ_SEED and VENEER_FUZZ_SECONDS. A seed of 0 is a new one.
  *
  * A round that fails is made again with fewer operations, as long as it still
  * fails; what is left is printed, to be put into a file for -r.
@@ -627,7 +625,6 @@ int main(int argc, char **argv)
 	}
 	if (!seed)
 		seed = (unsigned long long)time(NULL) * 1000;
-	op_stale_maps = atoi(getenv("VENEER_FUZZ_STALE_MAPS") ?: "1");
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	ksft_print_header();
 	ksft_set_plan(1);

@@ -15,8 +15,6 @@
 
 #define data op_data
 
-bool op_stale_maps;
-
 static sigjmp_buf faulted;
 
 static void on_fault(int sig __attribute__((unused)))
@@ -70,7 +68,6 @@ long op_mmap(struct view *v, int fd, const struct op *op, struct op_out *out)
 {
 	struct view_map *m = &v->map[op->x % DATA_MAPS];
 	struct op whole = { .len = DATA_BUF };
-	int access = fcntl(fd, F_GETFL) & O_ACCMODE;
 	size_t at, len;
 
 	op_unmap(m);
@@ -81,7 +78,7 @@ long op_mmap(struct view *v, int fd, const struct op *op, struct op_out *out)
 	if (m->len > DATA_BUF)
 		m->len = DATA_BUF;
 	m->of = v->of[op->slot];
-	m->stale = !m->shared || (op_stale_maps && access != O_RDWR);
+	m->stale = !m->shared;
 	m->addr = mmap(NULL, m->len, m->prot, (m->shared ? MAP_SHARED : MAP_PRIVATE) |
 		       (op->x & 0x400 ? MAP_POPULATE : 0), fd, m->off);
 	if (m->addr == MAP_FAILED) {

@@ -453,11 +453,20 @@ static long op_sendfile(int from, int to, const struct op *op)
 static long op_copy(int from, int to, const struct op *op)
 {
 	loff_t off_in = op->off2, off_out = op->off;
-	size_t done = 0;
+	size_t done = 0, len = op->len;
+	struct stat st;
 	ssize_t n = 0;
 
-	while (done < op->len) {
-		n = copy_file_range(from, &off_in, to, &off_out, op->len - done, 0);
+	/* Where it cannot be aligned, how much is copied before that fails differs. */
+	if ((fcntl(from, F_GETFL) | fcntl(to, F_GETFL)) & O_DIRECT) {
+		off_in -= off_in % DATA_PAGE;
+		off_out -= off_out % DATA_PAGE;
+		len -= len % DATA_PAGE;
+		if (fstat(from, &st) || off_in + (loff_t)len > st.st_size)
+			return 0;
+	}
+	while (done < len) {
+		n = copy_file_range(from, &off_in, to, &off_out, len - done, 0);
 		if (n <= 0)
 			break;
 		done += n;

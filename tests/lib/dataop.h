@@ -82,9 +82,6 @@ struct view {
 	int pipe[2];
 };
 
-/* Read-only shared mappings may show what was there before the first write. */
-extern bool op_stale_maps;
-
 /* 0, or -1 with errno. */
 int view_open(struct view *v, const char *root);
 /* Closes the descriptors and mappings, all that holds the place busy. */
