@@ -26,6 +26,9 @@
  *   taken out of the page cache, veneer_lent_zap() zaps it in the layer's
  *   mapping, with the folio locked: a fault returns with the folio locked, and
  *   has made its entry before anybody else can lock it.
+ * - When small pages of the layer's file are made a huge one, the kernel frees
+ *   the page tables of its mappings, which must then map nothing else.  So no
+ *   page is lent where that can happen; see how_to_share().
  */
 #include <linux/backing-file.h>
 #include <linux/cred.h>
@@ -34,6 +37,7 @@
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/refcount.h>
+#include <linux/shmem_fs.h>
 #include <linux/slab.h>
 
 #include "chain.h"
@@ -389,12 +393,35 @@ static bool count_own(struct inode *inode)
 	return own;
 }
 
+enum share { SHARE_LENT, SHARE_OWN, SHARE_LAYER };
+
+/*
+ * Which pages is a read-only shared mapping of a file below served from?  Not
+ * lent ones, where the filesystem has ways of its own, or where small pages can
+ * become huge ones: on tmpfs, and, if the kernel is made so, in any file that
+ * is executable somewhere.  In the latter case sharing large files wins over
+ * showing later writes.
+ */
+static enum share how_to_share(const struct inode *inode)
+{
+	struct address_space *mapping = layer_mapping(inode);
+	const struct super_block *sb = mapping->host->i_sb;
+
+	if (sb->s_stack_depth || shmem_mapping(mapping))
+		return SHARE_OWN;
+	if (IS_ENABLED(CONFIG_READ_ONLY_THP_FOR_FS) &&
+	    i_size_read(mapping->host) >= PMD_SIZE)
+		return SHARE_LAYER;
+	return SHARE_LENT;
+}
+
 int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	/* VM_SHARED is not set where the file is not open for writing. */
 	const bool shared = vma->vm_flags & VM_MAYSHARE;
 	struct inode *inode = file_inode(file);
 	struct veneer_inode *vi = veneer_inode(inode);
+	enum share share = SHARE_LAYER;
 	struct veneer_chain *chain;
 	int err = 0;
 
@@ -413,9 +440,11 @@ int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 		atomic_dec(&vi->own_maps);
 		return PTR_ERR(chain);
 	}
-	if (chain->nr > 1)
-		return mmap_own(file, vma);
 	if (shared)
+		share = how_to_share(inode);
+	if (chain->nr > 1 || share == SHARE_OWN)
+		return mmap_own(file, vma);
+	if (share == SHARE_LENT)
 		return mmap_lent(file, vma);
 	err = mmap_real(file, vma, VENEER_FROM_LINK(0));
 	atomic_dec(&vi->own_maps);
