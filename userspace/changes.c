@@ -13,8 +13,7 @@
 
 #include "tree.h"
 
-/* 1: it has the mark (of that value, unless NULL); 0: not. */
-static int has_mark(int node, const char *name, const char *value)
+bool has_mark(int node, const char *name, const char *value)
 {
 	char path[FD_PATH_SIZE], found[8];
 	ssize_t size;
@@ -63,7 +62,7 @@ static int visit_subtree(void *context, const struct visit *visit, struct fault 
 		return fault_no_memory(fault);
 	}
 	inner.path = path;
-	return changes->each(changes->context, CHANGE_NODE, &inner, -1, fault);
+	return changes->each(changes->context, CHANGE_NODE, &inner, NULL, fault);
 }
 
 /* A directory with a past elsewhere: no name of it is told by the layer alone. */
@@ -78,8 +77,8 @@ static int renamed_directory(struct changes *changes, const struct visit *visit,
 	directory = tree_open_directory(changes->view, visit->path);
 	if (directory < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it in the merged tree");
-	if (changes->each(changes->context, CHANGE_NODE, visit, -1, fault) < 0 ||
-	    changes->each(changes->context, CHANGE_OPAQUE, visit, -1, fault) < 0 ||
+	if (changes->each(changes->context, CHANGE_NODE, visit, NULL, fault) < 0 ||
+	    changes->each(changes->context, CHANGE_OPAQUE, visit, NULL, fault) < 0 ||
 	    walk(directory, visit_subtree, &subtree, fault) < 0)
 		return -1;
 	return 1;
@@ -90,24 +89,49 @@ static int visit_directory(struct changes *changes, const struct visit *visit,
 {
 	if (has_mark(visit->node, "trusted.overlay.redirect", NULL))
 		return renamed_directory(changes, visit, fault);
-	if (changes->each(changes->context, CHANGE_NODE, visit, -1, fault) < 0)
+	if (changes->each(changes->context, CHANGE_NODE, visit, NULL, fault) < 0)
 		return -1;
 	return has_mark(visit->node, "trusted.overlay.opaque", "y") ?
-		changes->each(changes->context, CHANGE_OPAQUE, visit, -1, fault) : 0;
+		changes->each(changes->context, CHANGE_OPAQUE, visit, NULL, fault) : 0;
 }
 
-/* Some of its data, or all, is below: the merged tree has all of it. */
-static int visit_partial_file(struct changes *changes, const struct visit *visit,
-			      struct fault *fault)
+/* All of its data, as the merged tree has it. 1; -1. */
+static int chain_of_view(struct changes *changes, const char *path, struct chain *chain,
+			 struct fault *fault)
 {
 	AUTO_FD data = -1;
 
 	if (need_view(changes, fault) < 0)
 		return -1;
-	data = open_in_view(changes->view, visit->path, O_RDONLY);
+	data = open_in_view(changes->view, path, O_RDONLY);
 	if (data < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it in the merged tree");
-	return changes->each(changes->context, CHANGE_NODE, visit, data, fault);
+	chain->links = calloc(1, sizeof(*chain->links));
+	if (!chain->links)
+		return fault_no_memory(fault);
+	chain->links[0].fd = take_fd(&data);
+	chain->count = 1;
+	return 1;
+}
+
+/* Some of its data, or all, is below. */
+static int visit_partial_file(struct changes *changes, const struct visit *visit,
+			      struct fault *fault)
+{
+	CLEANUP(chain_close) struct chain chain = { 0 };
+	int found = 0;
+
+	if (changes->no_data)
+		return changes->each(changes->context, CHANGE_NODE, visit, NULL, fault);
+	if (changes->below)
+		found = chain_open(&chain, changes->below, changes->layer,
+				   changes->below->count, visit->node, fault);
+	if (!found) {
+		chain_close(&chain);
+		found = chain_of_view(changes, visit->path, &chain, fault);
+	}
+	return found < 0 ? -1 :
+		changes->each(changes->context, CHANGE_NODE, visit, &chain, fault);
 }
 
 static int visit_node(void *context, const struct visit *visit, struct fault *fault)
@@ -122,12 +146,12 @@ static int visit_node(void *context, const struct visit *visit, struct fault *fa
 		return visit_directory(changes, visit, fault);
 	if ((S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0)) ||
 	    (S_ISREG(status->st_mode) && has_mark(visit->node, "trusted.overlay.whiteout", NULL)))
-		return changes->each(changes->context, CHANGE_DELETED, visit, -1, fault);
+		return changes->each(changes->context, CHANGE_DELETED, visit, NULL, fault);
 	if (S_ISREG(status->st_mode) &&
 	    (has_mark(visit->node, "trusted.veneer.split", NULL) ||
 	     has_mark(visit->node, "trusted.overlay.metacopy", NULL)))
 		return visit_partial_file(changes, visit, fault);
-	return changes->each(changes->context, CHANGE_NODE, visit, -1, fault);
+	return changes->each(changes->context, CHANGE_NODE, visit, NULL, fault);
 }
 
 int changes_walk(int layer, struct changes *changes, struct fault *fault)
@@ -135,6 +159,7 @@ int changes_walk(int layer, struct changes *changes, struct fault *fault)
 	int result;
 
 	changes->view = -1;
+	changes->layer = layer;
 	result = walk(layer, visit_node, changes, fault);
 	cleanup_fd(&changes->view);
 	return result;

@@ -6,6 +6,7 @@
 #ifndef VENEER_CHANGES_H
 #define VENEER_CHANGES_H
 
+#include "chain.h"
 #include "walk.h"
 
 enum change {
@@ -15,20 +16,27 @@ enum change {
 };
 
 struct changes {
+	/* The layers below it, for data that is there. NULL: ask the view. */
+	struct below *below;
 	/*
-	 * What the layer looks like over those below it, for data that is below, and
-	 * for directories that were renamed. Called once, when it is first needed.
+	 * What the layer looks like over those below it, for directories that were
+	 * renamed, and for what @below cannot tell. Called once, when it is needed.
 	 */
 	int (*open_view)(void *context, struct fault *fault);
 	/*
-	 * @data: where a file's content is, or -1: in the node itself. Paths are as the
+	 * @data: where a file's content is, or NULL: in the node itself. Paths are as the
 	 * mount shows them. In a directory that was renamed, all are told of.
 	 */
-	int (*each)(void *context, enum change change, const struct visit *visit, int data,
-		    struct fault *fault);
+	int (*each)(void *context, enum change change, const struct visit *visit,
+		    const struct chain *data, struct fault *fault);
+	bool no_data;		/* nobody wants to know where data is */
 	void *context;
+	int layer;		/* being walked; set by changes_walk() */
 	int view;		/* -1 until it is needed; closed by changes_walk() */
 };
+
+/* Whether a node (O_PATH is enough) has the mark, of that value unless it is NULL. */
+bool has_mark(int node, const char *name, const char *value);
 
 int changes_walk(int layer, struct changes *changes, struct fault *fault);
 

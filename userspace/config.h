@@ -20,6 +20,7 @@ struct config {
 	uint64_t layer_bytes;	/* the most that one layer's files may add up to */
 	uint64_t layer_entries;
 	uint64_t layer_devices;
+	uint64_t layer_delta;	/* what a split file of a layer saves at least; 0: none */
 	uint64_t project_first;	/* the first id for project quotas */
 };
 

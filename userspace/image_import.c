@@ -10,8 +10,10 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "fsmount.h"
 #include "image.h"
 #include "import.h"
+#include "tree.h"
 
 static int make_object(struct staging *staging, const char *name, int *tree,
 		       struct fault *fault)
@@ -37,27 +39,38 @@ static int write_layer_facts(int object, const char *id, const char *parent,
 	AUTO_JSON *facts = NULL;
 
 	store_now(now);
-	facts = json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:s}", "version", 1, "id", id,
+	facts = json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s}", "version", 1, "id", id,
 			  "parent", parent, "diff_id", result->diff_id,
 			  "bytes", (json_int_t)result->bytes,
+			  "shared", (json_int_t)result->shared,
+			  "split_files", (json_int_t)result->splits,
 			  "entries", (json_int_t)result->entries, "imported", now);
 	return facts ? jsonfile_write(object, FACTS, facts, fault) : fault_no_memory(fault);
 }
 
-static int unpack_layer(int archive, int tree, void (*progress)(const struct unpack *),
+static int unpack_layer(int archive, int tree, struct below *below,
+			void (*progress)(const struct unpack *),
 			struct import_result *result, struct fault *fault)
 {
 	const struct config *config = config_get(fault);
 	const struct unpack_limits limits = {
 		config->layer_bytes, config->layer_entries, config->layer_devices,
 	};
-	const struct import_how how = { .limits = &limits, .progress = progress };
+	/* Why these numbers: "Layers as differences" in the design notes. */
+	const struct delta_policy deltas = {
+		.split = config->layer_delta, .share = 4, .same = 8192,
+	};
+	const struct import_how how = {
+		.limits = &limits, .progress = progress, .below = below,
+		/* Nothing but the module can read split files. */
+		.deltas = config->layer_delta && !strcmp(fsmount_type(), "veneer") ? &deltas : NULL,
+	};
 
 	return import_into(archive, tree, &how, result, fault);
 }
 
 static int stage_layer(struct staging *staging, const struct plan_layer *layer,
-		       const char *parent, const struct image_import *how,
+		       const char *parent, struct below *below, const struct image_import *how,
 		       struct fault *fault)
 {
 	struct import_result result = { 0 };
@@ -73,7 +86,7 @@ static int stage_layer(struct staging *staging, const struct plan_layer *layer,
 		return -1;
 	if (how->begin)
 		how->begin(layer, archive);
-	if (unpack_layer(archive, tree, how->progress, &result, fault) < 0)
+	if (unpack_layer(archive, tree, below, how->progress, &result, fault) < 0)
 		return -1;
 	if (strcmp(result.diff_id, layer->diff_id))
 		return fault_set(fault, EXIT_ARCHIVE,
@@ -89,24 +102,79 @@ static bool is_there(int directory, const char *id)
 	return !fstatat(directory, id, &status, AT_SYMLINK_NOFOLLOW);
 }
 
+/* The layer, in the store or in staging, is what those over it are compared with. */
+static int add_below(struct staging *staging, const struct plan_layer *layer,
+		     struct below *below, struct fault *fault)
+{
+	int at = is_there(staging->fd, layer->id) ? staging->fd :
+		staging->store->kinds[STORE_LAYER];
+	char path[ID_SIZE + 8];
+	int tree;
+
+	snprintf(path, sizeof(path), "%s/tree", layer->id);
+	tree = openat(at, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return tree < 0 ? fault_errno(fault, EXIT_SYSTEM, errno, "a layer below") :
+		below_add(below, tree, fault);
+}
+
 /* Unpack what neither the store nor staging has. */
-static int stage_missing(struct staging *staging, const struct plan *plan,
+static int stage_missing(struct staging *staging, const struct plan *plan, struct below *below,
 			 const struct image_import *how, struct fault *fault)
 {
 	struct store *store = staging->store;
 
+	below_reserve(plan->layer_count);
 	for (size_t i = 0; i < plan->layer_count; i++) {
 		const struct plan_layer *layer = &plan->layers[i];
 
 		if (is_there(store->kinds[STORE_LAYER], layer->id) ||
-		    is_there(staging->fd, layer->id))
+		    is_there(staging->fd, layer->id)) {
+			if (add_below(staging, layer, below, fault) < 0)
+				return -1;
 			continue;
+		}
 		if (!how->blobs)
 			return fault_set(fault, EXIT_USED,
 					 "a layer below was removed meanwhile; nothing was stored");
-		if (stage_layer(staging, layer, i ? plan->layers[i - 1].id : "", how, fault) < 0)
+		if (stage_layer(staging, layer, i ? plan->layers[i - 1].id : "", below, how,
+				fault) < 0 ||
+		    add_below(staging, layer, below, fault) < 0)
 			return fault_wrap(fault, "layer %zu of %zu (%.19s)", i + 1,
 					  plan->layer_count, layer->diff_id);
+	}
+	return 0;
+}
+
+/*
+ * Under the lock: whether each layer of the store is still the very directory that
+ * the staged ones were compared with. One that was being removed shows less than it
+ * is, even if it has come back since.
+ */
+static bool all_same(const struct staging *staging, const struct plan *plan,
+		     const struct below *below)
+{
+	for (size_t i = 0; i < plan->layer_count; i++) {
+		struct stat then, now;
+		char path[ID_SIZE + 8];
+
+		if (is_there(staging->fd, plan->layers[i].id))
+			continue;
+		snprintf(path, sizeof(path), "%s/tree", plan->layers[i].id);
+		if (fstat(below->layers[i].tree, &then) < 0 ||
+		    fstatat(staging->store->kinds[STORE_LAYER], path, &now, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    then.st_dev != now.st_dev || then.st_ino != now.st_ino)
+			return false;
+	}
+	return true;
+}
+
+/* What was compared with a layer that has gone is of no use. */
+static int unstage(struct staging *staging, const struct plan *plan, struct fault *fault)
+{
+	for (size_t i = 0; i < plan->layer_count; i++) {
+		if (is_there(staging->fd, plan->layers[i].id) &&
+		    tree_remove(staging->fd, plan->layers[i].id) < 0)
+			return fault_errno(fault, EXIT_SYSTEM, errno, "staging");
 	}
 	return 0;
 }
@@ -135,7 +203,7 @@ static int stage_image(struct staging *staging, const struct plan *plan, struct 
 	return jsonfile_write(object, FACTS, facts, fault);
 }
 
-/* Under the lock: 0 when all is visible, 1 when a layer has gone meanwhile. */
+/* Under the lock. */
 static int publish(struct staging *staging, const struct plan *plan,
 		   const struct image_import *how, struct fault *fault)
 {
@@ -143,11 +211,6 @@ static int publish(struct staging *staging, const struct plan *plan,
 	json_t *name;
 	size_t i;
 
-	for (i = 0; i < plan->layer_count; i++) {
-		if (!is_there(store->kinds[STORE_LAYER], plan->layers[i].id) &&
-		    !is_there(staging->fd, plan->layers[i].id))
-			return 1;
-	}
 	for (i = 0; i < plan->layer_count; i++) {
 		const struct plan_layer *layer = &plan->layers[i];
 		bool there = is_there(store->kinds[STORE_LAYER], layer->id);
@@ -191,6 +254,29 @@ static int check_names(const struct plan *plan, const struct image_import *how,
 	return 0;
 }
 
+/* 1: a layer has gone meanwhile. */
+static int stage_and_publish(struct staging *staging, const struct plan *plan,
+			     const struct image_import *how, struct fault *fault)
+{
+	CLEANUP(below_free) struct below below = { 0 };
+	struct store *store = staging->store;
+
+	if (store_access(store, STORE_FREE, fault) < 0 ||
+	    stage_missing(staging, plan, &below, how, fault) < 0)
+		return -1;
+	if (syncfs(staging->fd) < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write the image to the disk");
+	if (store_access(store, STORE_CHANGE, fault) < 0)
+		return -1;
+	if (all_same(staging, plan, &below))
+		return publish(staging, plan, how, fault);
+	/* Without blobs the layers are not made of what is below: they just lack it. */
+	if (!how->blobs)
+		return fault_set(fault, EXIT_USED,
+				 "a layer below was removed meanwhile; nothing was stored");
+	return unstage(staging, plan, fault) < 0 ? -1 : 1;
+}
+
 int image_import_staged(struct staging *staging, const struct plan *plan,
 			const struct image_import *how, struct fault *fault)
 {
@@ -200,15 +286,7 @@ int image_import_staged(struct staging *staging, const struct plan *plan,
 	if (check_names(plan, how, fault) < 0 || stage_image(staging, plan, fault) < 0)
 		return -1;
 	do {
-		if (store_access(store, STORE_FREE, fault) < 0 ||
-		    stage_missing(staging, plan, how, fault) < 0)
-			return -1;
-		if (syncfs(staging->fd) < 0)
-			return fault_errno(fault, EXIT_SYSTEM, errno,
-					   "cannot write the image to the disk");
-		if (store_access(store, STORE_CHANGE, fault) < 0)
-			return -1;
-		result = publish(staging, plan, how, fault);
+		result = stage_and_publish(staging, plan, how, fault);
 	} while (result > 0);
 	if (result < 0 || store_finish(store, fault) < 0)
 		return -1;
@@ -233,7 +311,7 @@ int image_stage_single(struct staging *staging, int archive,
 	AUTO_FD object = -1, tree = -1;
 
 	object = make_object(staging, "single", &tree, fault);
-	if (object < 0 || unpack_layer(archive, tree, progress, &result, fault) < 0 ||
+	if (object < 0 || unpack_layer(archive, tree, NULL, progress, &result, fault) < 0 ||
 	    write_layer_facts(object, result.diff_id + 7, "", &result, fault) < 0)
 		return -1;
 	if (renameat(staging->fd, "single", staging->fd, result.diff_id + 7) < 0)

@@ -163,6 +163,8 @@ static int fill(int archive, struct unpack *unpack, struct import_result *result
 	result->archive_bytes = feed.total;
 	result->whiteouts = unpack->late.whiteouts;
 	result->opaque = unpack->late.opaque;
+	result->shared = unpack->shared;
+	result->splits = unpack->splits;
 	result->implied = unpack->late.implied;
 	digest_text(digest, result->diff_id);
 	return 0;
@@ -175,6 +177,8 @@ int import_into(int archive, int root, const struct import_how *how,
 		.root = root,
 		.progress = how->progress,
 		.limits = how->limits,
+		.below = how->below,
+		.deltas = how->deltas,
 		.plain = how->plain,
 	};
 

@@ -8,12 +8,12 @@
 #include <string.h>
 
 /* Raised whenever the tables change: an older file is thrown away. */
-#define SCHEMA_VERSION "1"
+#define SCHEMA_VERSION "2"
 
 static const char schema[] =
 	"CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value TEXT);"
 	"CREATE TABLE IF NOT EXISTS layers(id TEXT PRIMARY KEY, parent TEXT, diff_id TEXT,"
-	"  bytes INTEGER, entries INTEGER);"
+	"  bytes INTEGER, shared INTEGER, entries INTEGER);"
 	"CREATE TABLE IF NOT EXISTS images(id TEXT PRIMARY KEY, created TEXT, imported TEXT);"
 	"CREATE TABLE IF NOT EXISTS image_layers(image TEXT, position INTEGER, layer TEXT,"
 	"  PRIMARY KEY(image, position));"
@@ -175,9 +175,10 @@ int index_add(struct store *store, enum store_kind kind, const char *id,
 		return -1;
 	switch (kind) {
 	case STORE_LAYER:
-		return db_run(store->db, fault, "INSERT INTO layers VALUES(?, ?, ?, ?, ?)",
-			      "sssii", id, json_text(facts, "parent"),
+		return db_run(store->db, fault, "INSERT INTO layers VALUES(?, ?, ?, ?, ?, ?)",
+			      "sssiii", id, json_text(facts, "parent"),
 			      json_text(facts, "diff_id"), (int64_t)json_number(facts, "bytes"),
+			      (int64_t)json_number(facts, "shared"),
 			      (int64_t)json_number(facts, "entries"));
 	case STORE_IMAGE:
 		return add_image(store, id, facts, fault);
@@ -227,10 +228,12 @@ int index_rebuild(struct store *store, struct fault *fault)
 	for (size_t i = 0; i < TABLES; i++) {
 		char sql[100];
 
-		snprintf(sql, sizeof(sql), "DELETE FROM %s", tables[i].name);
+		snprintf(sql, sizeof(sql), "DROP TABLE IF EXISTS %s", tables[i].name);
 		if (db_run(store->db, fault, sql, "") < 0)
 			return -1;
 	}
+	if (sqlite3_exec(store->db, schema, NULL, NULL, NULL) != SQLITE_OK)
+		return db_fault(store->db, fault, "index.db");
 	for (int kind = 0; kind < STORE_KINDS; kind++) {
 		if (rebuild_kind(store, kind, fault) < 0)
 			return -1;

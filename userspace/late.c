@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "tree.h"
-
 #define OPAQUE_XATTR "trusted.overlay.opaque"
 
 /* Room for one more; the array doubles whenever the count is a power of two. */
@@ -50,20 +48,22 @@ int late_add_directory(struct late *late, const char *path, struct meta *meta,
 		free(copy);
 		return fault_no_memory(fault);
 	}
-	late->directories[late->directory_count++] = (struct late_directory){
+	late->directories[late->directory_count] = (struct late_directory){
 		.path = copy,
+		.order = late->directory_count,
 		.times = { meta->times[0], meta->times[1] },
 		.acl_default = meta->acl_default,
 	};
+	late->directory_count++;
 	meta->acl_default = (struct xattr){ 0 };
 	return 0;
 }
 
-int late_add_implied(void *late, const char *path, struct fault *fault)
+int late_add_implied(struct late *late, const char *path, struct fault *fault)
 {
 	struct meta nothing = { 0 };
 
-	((struct late *)late)->implied++;
+	late->implied++;
 	return late_add_directory(late, path, &nothing, fault);
 }
 
@@ -91,13 +91,12 @@ static int make_whiteout(struct late *late, int directory, const char *name,
 }
 
 static int finish_mark(struct late *late, const struct late_mark *mark, int root,
-		       struct fault *fault)
+		       tree_made_fn *made, void *context, struct fault *fault)
 {
 	AUTO_FD directory = -1, same_name = -1;
 	const char *name;
 
-	directory = tree_open_parent(root, mark->path, &name, late_add_implied, late,
-				     fault);
+	directory = tree_open_parent(root, mark->path, &name, made, context, fault);
 	if (directory < 0)
 		return -1;
 	if (mark->mark == MARK_OPAQUE)
@@ -140,13 +139,28 @@ static int name_entry(struct fault *fault, const char *path)
 	return fault_wrap(fault, "entry %s", quoted ? quoted : "?");
 }
 
-int late_finish(struct late *late, int root, struct fault *fault)
+static int compare_directories(const void *a, const void *b)
+{
+	const struct late_directory *left = a, *right = b;
+	int order = strcmp(left->path, right->path);
+
+	return order ? order : left->order < right->order ? -1 : left->order > right->order;
+}
+
+int late_finish(struct late *late, int root, tree_made_fn *made, void *context,
+		struct fault *fault)
 {
 	for (size_t i = 0; i < late->mark_count; i++) {
-		if (finish_mark(late, &late->marks[i], root, fault) < 0)
+		if (finish_mark(late, &late->marks[i], root, made, context, fault) < 0)
 			return name_entry(fault, late->marks[i].path);
 	}
+	if (late->directory_count)
+		qsort(late->directories, late->directory_count, sizeof(*late->directories),
+		      compare_directories);
 	for (size_t i = 0; i < late->directory_count; i++) {
+		if (i + 1 < late->directory_count &&
+		    !strcmp(late->directories[i].path, late->directories[i + 1].path))
+			continue;
 		if (finish_directory(&late->directories[i], root, fault) < 0)
 			return name_entry(fault, late->directories[i].path);
 	}

@@ -12,6 +12,7 @@
 
 #include "meta.h"
 #include "name.h"
+#include "tree.h"
 
 struct late_mark {
 	enum mark mark;
@@ -22,6 +23,7 @@ struct late_directory {
 	char *path;
 	struct timespec times[2];
 	struct xattr acl_default;
+	size_t order;		/* the last word about a path counts */
 };
 
 struct late {
@@ -42,12 +44,14 @@ int late_add_directory(struct late *late, const char *path, struct meta *meta,
 		       struct fault *fault);
 
 /*
- * A tree_made_fn: note a directory that no entry describes (yet). Its times will
- * be 0, so that the same archive always makes the same layer.
+ * Note a directory that no entry describes (yet), nor anything below. Its times
+ * will be 0, so that the same archive always makes the same layer.
  */
-int late_add_implied(void *late, const char *path, struct fault *fault);
+int late_add_implied(struct late *late, const char *path, struct fault *fault);
 
-int late_finish(struct late *late, int root, struct fault *fault);
+/* @made and its @context are told of directories that have to be made for a mark. */
+int late_finish(struct late *late, int root, tree_made_fn *made, void *context,
+		struct fault *fault);
 
 void late_free(struct late *late);
 

@@ -19,6 +19,15 @@ static const char *const reserved[] = {
 	"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
 };
 
+static bool is_reserved(const char *name)
+{
+	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
+		if (!strncmp(name, reserved[i], strlen(reserved[i])))
+			return true;
+	}
+	return false;
+}
+
 static int copy_xattr(struct xattr *xattr, const char *name, const void *value,
 		      size_t size, struct fault *fault)
 {
@@ -35,12 +44,10 @@ static int copy_xattr(struct xattr *xattr, const char *name, const void *value,
 static int read_xattr(struct meta *meta, const char *name, const void *value,
 		      size_t size, struct fault *fault)
 {
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
-		if (!strncmp(name, reserved[i], strlen(reserved[i])))
-			return fault_set(fault, EXIT_ARCHIVE,
-					 "the xattr \"%s\" belongs to the filesystem; an archive must not set it",
-					 name);
-	}
+	if (is_reserved(name))
+		return fault_set(fault, EXIT_ARCHIVE,
+				 "the xattr \"%s\" belongs to the filesystem; an archive must not set it",
+				 name);
 	if ((!strcmp(name, ACL_ACCESS) || !strcmp(name, ACL_DEFAULT)) &&
 	    !acl_plausible(value, size))
 		return fault_set(fault, EXIT_ARCHIVE, "the xattr \"%s\" is not an ACL", name);
@@ -144,6 +151,73 @@ static const char *fd_path(char buffer[FD_PATH_SIZE], int fd)
 	return buffer;
 }
 
+/* The names of all xattrs, to be freed, and their size; -1 with @fault set. */
+static ssize_t list_xattrs(int fd, char **names, struct fault *fault)
+{
+	char path[FD_PATH_SIZE];
+	ssize_t size;
+
+	*names = NULL;
+	fd_path(path, fd);
+	size = listxattr(path, NULL, 0);
+	if (size > 0) {
+		*names = malloc(size);
+		if (!*names)
+			return fault_no_memory(fault);
+		size = listxattr(path, *names, size);
+	}
+	if (size < 0)
+		return errno == EOPNOTSUPP ? 0 :
+			fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
+	return size;
+}
+
+static int xattr_of_node(const char *path, const char *name, struct meta *meta,
+			 struct fault *fault)
+{
+	ssize_t size = getxattr(path, name, NULL, 0);
+	AUTO_FREE char *value = size < 0 ? NULL : malloc(size + 1);
+
+	if (size >= 0 && !value)
+		return fault_no_memory(fault);
+	size = size < 0 ? -1 : getxattr(path, name, value, size);
+	if (size < 0)
+		return errno == ENODATA ? 0 :
+			fault_errno(fault, EXIT_SYSTEM, errno, "cannot read the xattr \"%s\"", name);
+	return read_xattr(meta, name, value, size, fault);
+}
+
+int meta_of_node(int fd, struct meta *meta, struct fault *fault)
+{
+	AUTO_FREE char *names = NULL;
+	ssize_t size = list_xattrs(fd, &names, fault);
+	char path[FD_PATH_SIZE];
+	struct stat status;
+
+	if (size < 0)
+		return -1;
+	if (fstatat(fd, "", &status, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot look at it");
+	meta->type = status.st_mode & S_IFMT;
+	meta->mode = status.st_mode & 07777;
+	meta->uid = status.st_uid;
+	meta->gid = status.st_gid;
+	/* Who looked at it last is not a fact of a layer. */
+	meta->times[0] = status.st_mtim;
+	meta->times[1] = status.st_mtim;
+	meta->xattrs = calloc(size + 1, sizeof(*meta->xattrs));
+	if (!meta->xattrs)
+		return fault_no_memory(fault);
+	fd_path(path, fd);
+	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
+		/* A security module gives its label to every node. */
+		if (!is_reserved(name) && strcmp(name, "security.selinux") &&
+		    xattr_of_node(path, name, meta, fault) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int meta_set_xattr(int fd, const struct xattr *xattr, struct fault *fault)
 {
 	char path[FD_PATH_SIZE];
@@ -185,20 +259,12 @@ int meta_apply(int fd, const struct meta *meta, struct fault *fault)
 int meta_clear_xattrs(int fd, struct fault *fault)
 {
 	AUTO_FREE char *names = NULL;
+	ssize_t size = list_xattrs(fd, &names, fault);
 	char path[FD_PATH_SIZE];
-	ssize_t size;
 
-	fd_path(path, fd);
-	size = listxattr(path, NULL, 0);
-	if (size > 0) {
-		names = malloc(size);
-		if (!names)
-			return fault_no_memory(fault);
-		size = listxattr(path, names, size);
-	}
 	if (size < 0)
-		return errno == EOPNOTSUPP ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
+		return -1;
+	fd_path(path, fd);
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		/* A security module gives its label to every node; it stays. */
 		if (!strcmp(name, "security.selinux"))

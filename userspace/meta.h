@@ -30,6 +30,9 @@ struct meta {
 
 /* Read and check it; xattrs that are the filesystem's own are refused. */
 int meta_read(struct archive_entry *entry, struct meta *meta, struct fault *fault);
+
+/* Those of a node that is there, but for what is the filesystem's own. */
+int meta_of_node(int fd, struct meta *meta, struct fault *fault);
 void meta_free(struct meta *meta);	/* for CLEANUP(), too */
 
 /*

@@ -184,7 +184,8 @@ static int add_xattrs(struct archive_entry *entry, int node, struct fault *fault
 	return 0;
 }
 
-static int write_content(struct tarwrite *tar, int fd, off_t size, struct fault *fault)
+static int write_content(struct tarwrite *tar, const struct chain *data, off_t size,
+			 struct fault *fault)
 {
 	off_t at = 0;
 
@@ -193,9 +194,7 @@ static int write_content(struct tarwrite *tar, int fd, off_t size, struct fault 
 
 		if (interrupted(fault))
 			return -1;
-		got = pread(fd, tar->buffer, size - at < CHUNK ? size - at : CHUNK, at);
-		if (got < 0 && errno == EINTR)
-			continue;
+		got = chain_read(data, tar->buffer, size - at < CHUNK ? size - at : CHUNK, at);
 		if (got < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it");
 		if (!got)
@@ -247,10 +246,12 @@ static int write_header(struct tarwrite *tar, struct archive_entry *entry,
 	return archive_write_header(tar->archive, entry) < ARCHIVE_WARN ? failed(tar, fault) : 0;
 }
 
-int tarwrite_node(struct tarwrite *tar, const struct visit *visit, int data,
-		  struct fault *fault)
+int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
+		  const struct chain *data, struct fault *fault)
 {
 	CLEANUP(free_entry) struct archive_entry *entry = archive_entry_new();
+	struct chain_link itself = { .fd = -1 };
+	const struct chain whole = { &itself, 1 };
 	char path[FD_PATH_SIZE];
 	const char *seen;
 	AUTO_FD fd = -1;
@@ -264,11 +265,12 @@ int tarwrite_node(struct tarwrite *tar, const struct visit *visit, int data,
 		return -1;
 	if (seen || !S_ISREG(visit->status.st_mode))
 		return 0;
-	if (data < 0) {
+	if (!data) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", visit->node);
-		data = fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
+		itself.fd = fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
 		if (fd < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it");
+		data = &whole;
 	}
 	return write_content(tar, data, visit->status.st_size, fault);
 }
@@ -289,7 +291,7 @@ int tarwrite_mark(struct tarwrite *tar, const char *path, struct fault *fault)
 
 static int write_visit(void *context, const struct visit *visit, struct fault *fault)
 {
-	return tarwrite_node(context, visit, -1, fault);
+	return tarwrite_node(context, visit, NULL, fault);
 }
 
 int tarwrite_tree(int root, int fd, struct fault *fault)

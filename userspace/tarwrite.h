@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "chain.h"
 #include "digest.h"
 #include "walk.h"
 
@@ -17,11 +18,11 @@ struct tarwrite;
 struct tarwrite *tarwrite_open(int fd, struct digest *digest, struct fault *fault);
 
 /*
- * One node as @visit->path. Its data comes from @data, open for reading; -1:
- * from the node itself. A second name becomes a hard link.
+ * One node as @visit->path. Its data comes from @data; NULL: from the
+ * node itself. A second name becomes a hard link.
  */
-int tarwrite_node(struct tarwrite *tar, const struct visit *visit, int data,
-		  struct fault *fault);
+int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
+		  const struct chain *data, struct fault *fault);
 
 /* An empty file: the mark of a deletion. */
 int tarwrite_mark(struct tarwrite *tar, const char *path, struct fault *fault);

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "interrupt.h"
+#include "splitfile.h"
 #include "tree.h"
 
 static int write_all(int fd, const char *bytes, size_t length, off_t offset)
@@ -30,41 +31,86 @@ static int write_all(int fd, const char *bytes, size_t length, off_t offset)
 	return 0;
 }
 
-/* The content of a regular file. What the archive leaves out stays a hole. */
-static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
-			int64_t size, struct fault *fault)
+/* The next part of a file's content. 1: there is one; 0: that was all. */
+static int next_part(struct archive *archive, int64_t size, const void **bytes, size_t *length,
+		     la_int64_t *offset, struct fault *fault)
 {
-	for (;;) {
-		const void *bytes;
-		size_t length;
-		la_int64_t offset;
-		int result;
+	int result;
 
-		if (interrupted(fault))
+	if (interrupted(fault))
+		return -1;
+	result = archive_read_data_block(archive, bytes, length, offset);
+	if (result == ARCHIVE_EOF)
+		return 0;
+	if (result != ARCHIVE_OK) {
+		/* The stream below has told already, in its own words. */
+		if (fault->text)
 			return -1;
-		result = archive_read_data_block(archive, &bytes, &length, &offset);
-		if (result == ARCHIVE_EOF)
-			break;
-		if (result != ARCHIVE_OK) {
-			/* The stream below has told already, in its own words. */
-			if (fault->text)
-				return -1;
-			return fault_set(fault, EXIT_ARCHIVE,
-					 "the archive is damaged or truncated: %s",
-					 archive_error_string(archive));
-		}
-		if (offset < 0 || offset > size || (int64_t)length > size - offset)
-			return fault_set(fault, EXIT_ARCHIVE,
-					 "its content reaches beyond its size");
-		if (write_all(fd, bytes, length, offset) < 0)
+		return fault_set(fault, EXIT_ARCHIVE, "the archive is damaged or truncated: %s",
+				 archive_error_string(archive));
+	}
+	if (*offset < 0 || *offset > size || (int64_t)*length > size - *offset)
+		return fault_set(fault, EXIT_ARCHIVE, "its content reaches beyond its size");
+	return 1;
+}
+
+/* What the archive leaves out stays a hole. @delta: NULL if there is nothing below. */
+static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
+			int64_t size, struct delta *delta, struct fault *fault)
+{
+	la_int64_t offset;
+	const void *bytes;
+	size_t length;
+	int more;
+
+	while ((more = next_part(archive, size, &bytes, &length, &offset, fault)) > 0) {
+		if (delta && delta_put(delta, bytes, length, offset, fault) < 0)
+			return -1;
+		if (!delta && write_all(fd, bytes, length, offset) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it");
 		unpack->bytes += length;
 		if (unpack->progress)
 			unpack->progress(unpack);
 	}
+	if (more < 0 || delta)
+		return more;
 	if (ftruncate(fd, size) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot give it its size of %lld bytes",
 				   (long long)size);
+	return 0;
+}
+
+/* A record has to find room among the xattrs, which some filesystems have little of. */
+static bool has_room(const struct meta *meta, const char *path)
+{
+	size_t size = strlen(path) + meta->acl_access.size;
+
+	for (size_t i = 0; i < meta->xattr_count; i++)
+		size += strlen(meta->xattrs[i].name) + meta->xattrs[i].size;
+	return size <= 1024;
+}
+
+/* The content of a regular file: where it is worth it, as a difference. */
+static int unpack_content(struct unpack *unpack, struct archive *archive, int fd, int64_t size,
+			  const char *path, const struct meta *meta, struct fault *fault)
+{
+	CLEANUP(delta_free) struct delta delta = {
+		.policy = unpack->deltas, .tree = unpack->root, .fd = fd,
+	};
+	uint64_t saved = 0;
+	int below = 0;
+
+	if (unpack->below && unpack->deltas && has_room(meta, path))
+		below = delta_begin(&delta, unpack->below, path, size, fault);
+	if (below < 0 ||
+	    copy_content(unpack, archive, fd, size, below ? &delta : NULL, fault) < 0)
+		return -1;
+	if (!below)
+		return 0;
+	if (delta_end(&delta, &saved, fault) < 0)
+		return -1;
+	unpack->shared += saved;
+	unpack->splits += !!saved;
 	return 0;
 }
 
@@ -92,8 +138,9 @@ static int make_node(int directory, const char *name, struct archive_entry *entr
 }
 
 /* Make the node in the place of whatever an earlier entry put there. */
-static int replace_node(int directory, const char *name, struct archive_entry *entry,
-			const struct meta *meta, struct fault *fault)
+static int replace_node(struct unpack *unpack, int directory, const char *name,
+			struct archive_entry *entry, const struct meta *meta,
+			struct fault *fault)
 {
 	int fd = make_node(directory, name, entry, meta);
 
@@ -108,6 +155,7 @@ static int replace_node(int directory, const char *name, struct archive_entry *e
 			errno = EEXIST;
 	}
 	if (fd < 0 && errno == EEXIST) {
+		unpack->replaced = true;
 		if (tree_remove(directory, name) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno,
 					   "cannot remove what an earlier entry put in its place");
@@ -168,11 +216,35 @@ static int check_limits(struct unpack *unpack, struct archive_entry *entry,
 	return 0;
 }
 
+/*
+ * A tree_made_fn: a directory that no entry describes (yet) is the one below, if
+ * there is one, as it would be if the layers were unpacked over one another.
+ */
+static int made_directory(void *context, const char *path, struct fault *fault)
+{
+	struct unpack *unpack = context;
+	CLEANUP(meta_free) struct meta meta = { 0 };
+	struct below_found found = { .node = -1 };
+	struct below *below = unpack->below;
+	int result = below ? below_find(below, below->count, path, &found, fault) : 0;
+	AUTO_FD node = found.node, made = -1;
+
+	if (result < 0)
+		return -1;
+	if (!result || !S_ISDIR(found.status.st_mode))
+		return late_add_implied(&unpack->late, path, fault);
+	made = tree_open_directory(unpack->root, path);
+	if (made < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open the directory \"%s\"", path);
+	if (meta_of_node(node, &meta, fault) < 0 || meta_apply(made, &meta, fault) < 0)
+		return -1;
+	return late_add_directory(&unpack->late, path, &meta, fault);
+}
+
 static int open_parent(struct unpack *unpack, const char *path, const char **name,
 		       struct fault *fault)
 {
-	return tree_open_parent(unpack->root, path, name, late_add_implied,
-				&unpack->late, fault);
+	return tree_open_parent(unpack->root, path, name, made_directory, unpack, fault);
 }
 
 static int unpack_node(struct unpack *unpack, struct archive *archive,
@@ -200,12 +272,12 @@ static int unpack_node(struct unpack *unpack, struct archive *archive,
 		directory = open_parent(unpack, path, &name, fault);
 		if (directory < 0)
 			return -1;
-		fd = replace_node(directory, name, entry, &meta, fault);
+		fd = replace_node(unpack, directory, name, entry, &meta, fault);
 		if (fd < 0)
 			return -1;
 	}
 	if (meta.type == S_IFREG &&
-	    copy_content(unpack, archive, fd, archive_entry_size(entry), fault) < 0)
+	    unpack_content(unpack, archive, fd, archive_entry_size(entry), path, &meta, fault) < 0)
 		return -1;
 	if (meta_apply(fd, &meta, fault) < 0)
 		return -1;
@@ -241,6 +313,7 @@ static int unpack_hard_link(struct unpack *unpack, struct archive_entry *entry,
 	if (!linkat(from, from_name, to, to_name, 0))
 		return 0;
 	if (errno == EEXIST) {
+		unpack->replaced = true;
 		if (tree_remove(to, to_name) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno,
 					   "cannot remove what an earlier entry put in its place");
@@ -312,17 +385,25 @@ int unpack_entry(struct unpack *unpack, struct archive *archive,
 	return fault_wrap(fault, "entry %s", quoted ? quoted : "?");
 }
 
-/* What a directory gets when no entry describes it. */
+/* What the root gets when no entry describes it. */
 static int finish_root(struct unpack *unpack, struct fault *fault)
 {
-	const struct meta plain = { .type = S_IFDIR, .mode = 0755 };
+	CLEANUP(meta_free) struct meta meta = { .type = S_IFDIR, .mode = 0755 };
+	const struct below *below = unpack->below;
 
-	return unpack->has_root ? 0 : meta_apply(unpack->root, &plain, fault);
+	if (unpack->has_root)
+		return 0;
+	if (below && below->count &&
+	    (meta_of_node(below->layers[below->count - 1].tree, &meta, fault) < 0 ||
+	     (meta.acl_default.name && meta_set_xattr(unpack->root, &meta.acl_default, fault) < 0)))
+		return -1;
+	return meta_apply(unpack->root, &meta, fault);
 }
 
 int unpack_finish(struct unpack *unpack, struct fault *fault)
 {
-	if (late_finish(&unpack->late, unpack->root, fault) < 0)
+	if (late_finish(&unpack->late, unpack->root, made_directory, unpack, fault) < 0 ||
+	    (unpack->splits && unpack->replaced && split_tidy(unpack->root, fault) < 0))
 		return -1;
 	return finish_root(unpack, fault);
 }

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "delta.h"
 #include "late.h"
 
 struct archive;
@@ -25,6 +26,12 @@ struct unpack {
 	const struct unpack_limits *limits;	/* NULL: none */
 	uint64_t apparent;		/* bytes of files, holes counted */
 	uint64_t devices;
+	/* What the layer is over; NULL: files are not compared, directories not like those. */
+	struct below *below;
+	const struct delta_policy *deltas;	/* NULL: every file is stored whole */
+	uint64_t shared;		/* bytes of content that are below only */
+	unsigned long splits;		/* files that are stored as differences */
+	bool replaced;			/* an entry took the place of an earlier one */
 	bool plain;			/* not a layer: names of marks are just names */
 	bool has_root;			/* the archive described the root itself */
 	/* Called often; says how far it is. May be NULL. */

@@ -96,8 +96,8 @@ static bool same_times(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static int tell_change(void *context, enum change change, const struct visit *visit, int data,
-		       struct fault *fault)
+static int tell_change(void *context, enum change change, const struct visit *visit,
+		       const struct chain *data, struct fault *fault)
 {
 	struct diff *diff = context;
 	const struct stat *now = &visit->status;
@@ -128,7 +128,9 @@ static int diff(const char *word, bool json, struct fault *fault)
 	AUTO_JSON *facts = NULL, *list = json_array();
 	AUTO_FD object = -1, upper = -1, below = -1, view = -1;
 	struct diff diff = { .store = &store, .json = json, .list = list };
-	struct changes changes = { .open_view = open_view, .each = tell_change, .context = &diff };
+	struct changes changes = {
+		.open_view = open_view, .each = tell_change, .context = &diff, .no_data = true,
+	};
 	const json_t *layers;
 
 	if (store_open(&store, STORE_LOOK, fault) < 0)

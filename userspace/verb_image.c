@@ -28,7 +28,10 @@ static json_t *names_of(struct store *store, const char *id, struct fault *fault
 	return result;
 }
 
-/* Bytes of an image's layers: all, and those no other image has. */
+/*
+ * Bytes of an image's layers: all, and what it adds to the store: those that are
+ * in no layer of another image, and not in a layer below either.
+ */
 static int sizes_of(struct store *store, const char *id, int64_t *all, int64_t *own,
 		    struct fault *fault)
 {
@@ -37,7 +40,7 @@ static int sizes_of(struct store *store, const char *id, int64_t *all, int64_t *
 		      " (SELECT layer FROM image_layers WHERE image = ?)", "s", id) < 0)
 		return -1;
 	return db_number(store->db, fault, own,
-			 "SELECT sum(bytes) FROM layers AS l WHERE id IN"
+			 "SELECT sum(bytes - shared) FROM layers AS l WHERE id IN"
 			 " (SELECT layer FROM image_layers WHERE image = ?1) AND NOT EXISTS"
 			 " (SELECT 1 FROM image_layers WHERE layer = l.id AND image <> ?1)",
 			 "s", id);
@@ -45,16 +48,17 @@ static int sizes_of(struct store *store, const char *id, int64_t *all, int64_t *
 
 static int print_image(const json_t *image)
 {
-	char all[SIZE_TEXT], own[SIZE_TEXT];
+	char all[SIZE_TEXT], own[SIZE_TEXT], shared[SIZE_TEXT];
 	const json_t *names = json_object_get(image, "names");
 	size_t count = json_array_size(names);
 
 	human_size(json_number(image, "bytes"), all);
 	human_size(json_number(image, "bytes_own"), own);
+	human_size(json_number(image, "bytes") - json_number(image, "bytes_own"), shared);
 	for (size_t i = 0; i < (count ? count : 1); i++)
-		printf("%-40s %.12s %6lld %10s %10s\n",
+		printf("%-40s %.12s %6lld %10s %10s %10s\n",
 		       count ? json_string_value(json_array_get(names, i)) : "-",
-		       json_text(image, "id"), (long long)json_number(image, "layers"), all, own);
+		       json_text(image, "id"), (long long)json_number(image, "layers"), all, own, shared);
 	return 0;
 }
 
@@ -78,7 +82,8 @@ static int run_ls(int argc, char **argv, struct fault *fault)
 	if (!rows)
 		return -1;
 	if (!(switches & (JSON | QUIET)))
-		printf("%-40s %-12s %6s %10s %10s\n", "NAME", "ID", "LAYERS", "SIZE", "NOT SHARED");
+		printf("%-40s %-12s %6s %10s %10s %10s\n", "NAME", "ID", "LAYERS", "SIZE", "ADDS",
+		       "SHARED");
 	while ((more = db_row(store.db, rows, fault)) > 0) {
 		json_t *image, *names;
 		int64_t all, own;
@@ -107,8 +112,8 @@ const struct verb verb_image_ls = {
 	.usage = "[--json | --quiet]",
 	.summary = "list the images",
 	.help =
-"SIZE is the content of all its layers, NOT SHARED that of layers which no other\n"
-"image has.\n\n"
+"SIZE is the content of all its layers. ADDS is the part of it that no other image\n"
+"has and no layer below; SHARED is the rest.\n\n"
 "  --json        for a script\n"
 "  -q, --quiet   ids only\n",
 	.run = run_ls,
