@@ -26,12 +26,14 @@
 #include "chain.h"
 #include "compat.h"
 #include "copyup.h"
+#include "fileattr.h"
 #include "inode.h"
 #include "links.h"
 #include "log.h"
 #include "marks.h"
 #include "record.h"
 #include "split.h"
+#include "times.h"
 #include "upper.h"
 #include "xattr.h"
 
@@ -338,6 +340,8 @@ static int fill_metadata(struct copy_up *c, struct dentry *temp)
 	if (!err)
 		err = set_owner_and_mode(c->m, temp, &c->stat);
 	if (!err)
+		err = veneer_fileattr_copy(c->inode, &c->from, &to);
+	if (!err)
 		err = record_ino(c, &to, linked);
 	if (!err && S_ISREG(c->stat.mode) && S_ISCHR(c->inode->i_mode))
 		err = veneer_mark_set(&to, userxattr, VENEER_MARK_CDEV0, "y", 1);
@@ -433,6 +437,7 @@ static int copy_up_object(struct copy_up *c)
 			  AT_STATX_SYNC_AS_STAT);
 	if (err)
 		return err;
+	veneer_times_fill(c->inode, &c->stat);
 
 	err = mnt_want_write(c->m->upper);
 	if (err)
@@ -466,6 +471,7 @@ static int copy_up_object(struct copy_up *c)
 	}
 
 	vi->links = c->links;
+	veneer_fileattr_copied(c->inode);
 	/* The number that it will be found to have from now on. */
 	if (!c->keeps_ino && !vi->nameless)
 		c->inode->i_ino = veneer_map_ino(c->m->upper_fsid,

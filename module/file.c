@@ -11,7 +11,6 @@
 #include <linux/cred.h>
 #include <linux/fadvise.h>
 #include <linux/file.h>
-#include <linux/fileattr.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/slab.h>
@@ -22,12 +21,14 @@
 #include "control.h"
 #include "copyup.h"
 #include "file.h"
+#include "fileattr.h"
 #include "inode.h"
 #include "io.h"
 #include "pagecache.h"
 #include "range.h"
 #include "source.h"
 #include "split.h"
+#include "times.h"
 #include "xattr.h"
 
 /* What fcntl(F_SETFL) can change after open. */
@@ -359,39 +360,6 @@ static int veneer_flush(struct file *file, fl_owner_t id)
 		if (real && real->f_op->flush)
 			err = real->f_op->flush(real, id);
 	}
-	return err;
-}
-
-int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa)
-{
-	struct path real;
-
-	CLASS(veneer_cred, cred)(veneer_cred(dentry->d_sb));
-	veneer_inode_real(d_inode(dentry), &real);
-	return vfs_fileattr_get(real.dentry, fa);
-}
-
-int veneer_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
-			struct fileattr *fa)
-{
-	struct inode *inode = d_inode(dentry);
-	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	int err;
-
-	err = veneer_copy_up(dentry);
-	if (err)
-		return err;
-	err = mnt_want_write(m->upper);
-	if (err)
-		return err;
-	{
-		CLASS(veneer_cred, cred)(m->cred);
-
-		err = vfs_fileattr_set(veneer_upper_idmap(m),
-				       veneer_upper(inode), fa);
-	}
-	mnt_drop_write(m->upper);
-	veneer_copyattr(inode);
 	return err;
 }
 

@@ -7,8 +7,6 @@
 
 #include "mount.h"
 
-struct fileattr;
-
 extern const struct inode_operations veneer_file_inode_operations;
 extern const struct file_operations veneer_file_operations;
 
@@ -32,9 +30,5 @@ int veneer_data_ready(struct inode *inode);
 int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
 		      loff_t end, int datasync);
 int veneer_sync_status(struct veneer_mount *m);
-
-int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa);
-int veneer_fileattr_set(struct mnt_idmap *idmap, struct dentry *dentry,
-			struct fileattr *fa);
 
 #endif

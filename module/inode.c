@@ -17,6 +17,7 @@
 #include "namei.h"
 #include "pagecache.h"
 #include "split.h"
+#include "times.h"
 #include "xattr.h"
 
 /* What chattr(1) has set on the real object. */
@@ -152,11 +153,10 @@ void veneer_copyattr(struct inode *inode)
 	inode->i_uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, real));
 	inode->i_gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, real));
 	inode->i_mode = (inode->i_mode & S_IFMT) | (real->i_mode & ~S_IFMT);
-	inode_set_atime_to_ts(inode, inode_get_atime(real));
-	inode_set_mtime_to_ts(inode, inode_get_mtime(real));
-	inode_set_ctime_to_ts(inode, inode_get_ctime(real));
+	veneer_times_copy(inode, real);
 	i_size_write(inode, i_size_read(real));
-	inode_set_flags(inode, real->i_flags & COPIED_FLAGS, COPIED_FLAGS);
+	inode_set_flags(inode, (real->i_flags & COPIED_FLAGS) |
+			veneer_inode(inode)->prot, COPIED_FLAGS);
 	set_nlink(inode, shown_nlink(inode, real));
 	spin_unlock(&inode->i_lock);
 }
@@ -173,7 +173,7 @@ void veneer_inode_lost_name(struct inode *inode)
 		veneer_copyattr(inode);
 	else if (inode->i_nlink)
 		drop_nlink(inode);
-	inode_set_ctime_current(inode);
+	veneer_times_changed(inode);
 }
 
 /**
@@ -232,6 +232,7 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	vi->whole = found->whole;
 	vi->has_map = found->has_map;
 	vi->data_err = found->data_err;
+	vi->prot = found->upper ? found->prot : veneer_stack_prot(found->below);
 	if (found->below)
 		veneer_stack_real(found->below, &vi->below_real);
 
@@ -432,6 +433,7 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 	if (err)
 		return err;
 
+	veneer_times_fill(inode, stat);
 	generic_fill_statx_attr(inode, stat);
 	stat->uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, inode));
 	stat->gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, inode));
@@ -552,28 +554,6 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	return setattr_upper(d_inode(dentry), attr);
 }
 
-/**
- * veneer_update_time - move a timestamp
- * @inode: the object
- * @flags: S_* bits of the timestamps that move
- *
- * Only atime comes here; every other one moves where the change is made.  A
- * layer's does not move.
- */
-int veneer_update_time(struct inode *inode, int flags)
-{
-	struct dentry *upper = veneer_upper(inode);
-	struct path path;
-
-	if (!(flags & S_ATIME) || !upper)
-		return 0;
-
-	path = veneer_upper_path(veneer_mount(inode->i_sb), upper);
-	touch_atime(&path);
-	inode_set_atime_to_ts(inode, inode_get_atime(d_inode(upper)));
-	return 0;
-}
-
 struct inode *veneer_alloc_inode(struct super_block *sb)
 {
 	struct veneer_inode *vi = alloc_inode_sb(sb, inode_cache, GFP_KERNEL);
@@ -593,6 +573,8 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->recalled = false;
 	vi->past_cache = false;
 	vi->data_err = 0;
+	vi->own_times = 0;
+	vi->prot = 0;
 	vi->nameless = false;
 	vi->impure = false;
 	vi->names = NULL;

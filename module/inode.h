@@ -52,6 +52,10 @@ struct veneer_split;
  *	mapping's invalidate lock, held for writing
  * @data_err: of a regular file that is not @whole: why its data cannot be had,
  *	as a negative error; 0 when it can.  Fixed
+ * @own_times: of an object that is only below: S_* bits of the timestamps that
+ *	have moved since, and are @vfs_inode's alone.  Under i_lock
+ * @prot: S_IMMUTABLE and S_APPEND, as marked in the upper, or below if there is
+ *	no upper.  Written under i_lock
  * @nameless: the name was removed before there was an upper; a copy-up then
  *	makes an object without a name.  Under @lock
  * @impure: of a directory: the upper is known to carry the impure mark.  Under
@@ -82,6 +86,8 @@ struct veneer_inode {
 	atomic_t		lent_maps;
 	bool			recalled;
 	int			data_err;
+	unsigned int		own_times;
+	unsigned int		prot;
 	bool			nameless;
 	bool			impure;
 	struct veneer_names	*names;
@@ -145,6 +151,7 @@ static inline void veneer_inode_set_whole(struct inode *inode)
  * @cut: of one that is not: a truncation was interrupted
  * @data_err: of one that is not: why its data cannot be had, or 0
  * @cdev0: the object is the stand-in for a character device 0:0
+ * @prot: of one with an upper: S_IMMUTABLE and S_APPEND, as marked there
  */
 struct veneer_found {
 	struct dentry	*upper;
@@ -158,6 +165,7 @@ struct veneer_found {
 	bool		cut;
 	int		data_err;
 	bool		cdev0;
+	unsigned int	prot;
 };
 
 struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
@@ -182,7 +190,6 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 		   struct kstat *stat, u32 request_mask, unsigned int flags);
 int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 		   struct iattr *attr);
-int veneer_update_time(struct inode *inode, int flags);
 
 int veneer_inode_init(void);
 void veneer_inode_exit(void);

@@ -30,12 +30,14 @@ static void accessed(struct file *file)
 	struct inode *inode = file_inode(file);
 	struct dentry *upper = veneer_upper(inode);
 
-	if (file->f_flags & O_NOATIME || !upper)
+	if (file->f_flags & O_NOATIME)
 		return;
 
 	/* relatime compares with these; a mapping may have moved the real ones. */
-	inode_set_mtime_to_ts(inode, inode_get_mtime(d_inode(upper)));
-	inode_set_ctime_to_ts(inode, inode_get_ctime(d_inode(upper)));
+	if (upper) {
+		inode_set_mtime_to_ts(inode, inode_get_mtime(d_inode(upper)));
+		inode_set_ctime_to_ts(inode, inode_get_ctime(d_inode(upper)));
+	}
 	touch_atime(&file->f_path);
 }
 

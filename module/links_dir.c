@@ -85,7 +85,7 @@ static bool list_actor(struct dir_context *ctx, const char *name, int len,
 
 static int list_ids(const struct path *dir, struct id_list *list)
 {
-	struct file *file = dentry_open(dir, O_RDONLY | O_DIRECTORY,
+	struct file *file = dentry_open(dir, O_RDONLY | O_DIRECTORY | O_NOATIME,
 					current_cred());
 	int err;
 

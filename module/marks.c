@@ -31,6 +31,10 @@ static const char * const mark_names[VENEER_NR_MARKS][2] = {
 		XATTR_TRUSTED_PREFIX VENEER_XATTR_OVERLAY "metacopy",
 		XATTR_USER_PREFIX VENEER_XATTR_OVERLAY "metacopy",
 	},
+	[VENEER_MARK_PROTATTR] = {
+		XATTR_TRUSTED_PREFIX VENEER_XATTR_OVERLAY "protattr",
+		XATTR_USER_PREFIX VENEER_XATTR_OVERLAY "protattr",
+	},
 	[VENEER_MARK_ORIGIN] = {
 		XATTR_TRUSTED_PREFIX VENEER_XATTR_OWN "origin",
 		XATTR_USER_PREFIX VENEER_XATTR_OWN "origin",
@@ -222,6 +226,62 @@ int veneer_is_whiteout(const struct path *path, bool userxattr)
 int veneer_is_cdev0(const struct path *path, bool userxattr)
 {
 	return empty_file_mark(path, userxattr, VENEER_MARK_CDEV0);
+}
+
+/**
+ * veneer_prot_get - is this object immutable, or append-only?
+ * @path: an object of a layer or of the upper
+ * @userxattr: which namespace
+ *
+ * Return: S_IMMUTABLE and S_APPEND, or a negative error.  Letters that are
+ * unknown protect from nothing, but are reported.
+ */
+int veneer_prot_get(const struct path *path, bool userxattr)
+{
+	char value[8];
+	ssize_t len = veneer_mark_get(path, userxattr, VENEER_MARK_PROTATTR,
+				      value, sizeof(value));
+	int prot = 0;
+
+	/* Of what the mounter may not read, nothing will be changed either. */
+	if (!len || len == -EACCES)
+		return 0;
+	if (len == -ERANGE)
+		len = 0;
+	else if (len < 0)
+		return len;
+	for (ssize_t i = 0; i < len; i++) {
+		if (value[i] == 'i')
+			prot |= S_IMMUTABLE;
+		else if (value[i] == 'a')
+			prot |= S_APPEND;
+		else
+			len = 0;
+	}
+	if (!len)
+		veneer_err_ratelimited("%pd2: the mark of its protection is damaged\n",
+				       path->dentry);
+	return prot;
+}
+
+/**
+ * veneer_prot_set - mark an object as immutable, or append-only
+ * @path: an object of the upper, its inode not locked
+ * @userxattr: which namespace
+ * @prot: S_IMMUTABLE and S_APPEND, or 0 to take the mark away
+ */
+int veneer_prot_set(const struct path *path, bool userxattr, unsigned int prot)
+{
+	char value[2];
+	size_t len = 0;
+
+	if (prot & S_APPEND)
+		value[len++] = 'a';
+	if (prot & S_IMMUTABLE)
+		value[len++] = 'i';
+	if (!len)
+		return veneer_mark_remove(path, userxattr, VENEER_MARK_PROTATTR);
+	return veneer_mark_set(path, userxattr, VENEER_MARK_PROTATTR, value, len);
 }
 
 /**

@@ -17,6 +17,8 @@
  * @VENEER_MARK_WHITEOUT: on an empty file: it is a whiteout
  * @VENEER_MARK_METACOPY: on a file: its data is elsewhere; what keeps
  *	overlayfs from showing a sparse file as data
+ * @VENEER_MARK_PROTATTR: on a file or directory: "i" it is immutable, "a" it
+ *	can be added to only
  * @VENEER_MARK_ORIGIN: see struct veneer_origin_disk
  * @VENEER_MARK_SPLIT: see struct veneer_split_disk
  * @VENEER_MARK_IMPURE: on a directory of the upper: some of its names show
@@ -30,6 +32,7 @@ enum veneer_mark {
 	VENEER_MARK_REDIRECT,
 	VENEER_MARK_WHITEOUT,
 	VENEER_MARK_METACOPY,
+	VENEER_MARK_PROTATTR,
 	VENEER_MARK_ORIGIN,
 	VENEER_MARK_SPLIT,
 	VENEER_MARK_IMPURE,
@@ -52,6 +55,8 @@ int veneer_opaque_mark(const struct path *path, bool userxattr);
 int veneer_is_metacopy(const struct path *path, bool userxattr);
 int veneer_is_whiteout(const struct path *path, bool userxattr);
 int veneer_is_cdev0(const struct path *path, bool userxattr);
+int veneer_prot_get(const struct path *path, bool userxattr);
+int veneer_prot_set(const struct path *path, bool userxattr, unsigned int prot);
 char *veneer_redirect_get(const struct path *path, bool userxattr);
 int veneer_origin_get(const struct path *path, bool userxattr, u64 *ino);
 int veneer_origin_set(const struct path *path, bool userxattr, u64 ino);

@@ -12,6 +12,7 @@
 #include "compat.h"
 #include "dir.h"
 #include "file.h"
+#include "fileattr.h"
 #include "format.h"
 #include "inode.h"
 #include "links.h"
@@ -19,6 +20,7 @@
 #include "marks.h"
 #include "namei.h"
 #include "record.h"
+#include "times.h"
 #include "xattr.h"
 
 /**
@@ -34,6 +36,7 @@
  * @has_origin: @ino counts
  * @ino: the inode number that it had below
  * @cdev0: it stands for a character device 0:0
+ * @prot: S_IMMUTABLE and S_APPEND, as marked
  */
 struct upper_facts {
 	struct path		path;
@@ -45,6 +48,7 @@ struct upper_facts {
 	bool			has_origin;
 	u64			ino;
 	bool			cdev0;
+	unsigned int		prot;
 };
 
 /**
@@ -132,6 +136,20 @@ static int read_file_marks(struct upper_facts *facts, bool userxattr)
 	return min(ret, 0);
 }
 
+/* Only what can be opened for ioctl(2) has it. */
+static int read_prot(struct upper_facts *facts, bool userxattr)
+{
+	int prot;
+
+	if (!d_is_dir(facts->path.dentry) && !d_is_reg(facts->path.dentry))
+		return 0;
+	prot = veneer_prot_get(&facts->path, userxattr);
+	if (prot < 0)
+		return prot;
+	facts->prot = prot;
+	return 0;
+}
+
 /* Reads the marks of an object of the upper that is no whiteout. */
 static int read_marks(struct upper_facts *facts, bool userxattr)
 {
@@ -150,7 +168,9 @@ static int read_marks(struct upper_facts *facts, bool userxattr)
 	err = veneer_origin_get(&facts->path, userxattr, &facts->ino);
 	facts->has_origin = err > 0;
 	/* A wrong number is a smaller evil than a file that cannot be had. */
-	return err == -EUCLEAN ? 0 : min(err, 0);
+	if (err < 0 && err != -EUCLEAN)
+		return err;
+	return read_prot(facts, userxattr);
 }
 
 /* Asks the upper about a name.  The caller ends it with facts_put(). */
@@ -275,6 +295,7 @@ static void found_upper(struct veneer_mount *m, struct upper_facts *facts,
 	found->upper = facts->path.dentry;
 	facts->path.dentry = NULL;
 	found->cdev0 = facts->cdev0;
+	found->prot = facts->prot;
 	found->data_err = facts->data_err;
 	found->has_map = facts->record.flags & VENEER_SPLIT_MAP;
 	found->cut = facts->record.flags & VENEER_SPLIT_CUT;
@@ -426,6 +447,20 @@ int veneer_root_inode(struct super_block *sb, struct inode **inode)
 		.below	= dget(m->stack->s_root),
 		.ino	= veneer_stack_ino(m->stack->s_root),
 	};
+
+	if (m->upper) {
+		const struct path path = veneer_upper_path(m, found.upper);
+		int prot;
+
+		CLASS(veneer_cred, cred)(m->cred);
+		prot = veneer_prot_get(&path, m->options.userxattr);
+		if (prot < 0) {
+			dput(found.upper);
+			dput(found.below);
+			return prot;
+		}
+		found.prot = prot;
+	}
 
 	*inode = veneer_inode_get(sb, NULL, &found);
 	return PTR_ERR_OR_ZERO(*inode);

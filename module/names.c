@@ -243,7 +243,8 @@ static int names_read(struct inode *dir, struct veneer_names *names,
 		return impure;
 	rc.impure = impure;
 
-	file = dentry_open(&path, O_RDONLY | O_DIRECTORY, current_cred());
+	file = dentry_open(&path, O_RDONLY | O_DIRECTORY | O_NOATIME,
+			   current_cred());
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	do {

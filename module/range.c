@@ -381,6 +381,8 @@ ssize_t veneer_copy_file_range(struct file *in, loff_t pos_in,
 		return splice_copy_file_range(in, pos_in, out, pos_out, len);
 	if (ret > 0 && veneer_split_is_complete(inode))
 		veneer_split_flush(inode, NULL);
+	if (ret > 0)
+		file_accessed(in);
 	return ret;
 }
 

@@ -103,6 +103,7 @@ struct veneer_chain *veneer_stack_chain(struct dentry *below);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);
 unsigned int veneer_stack_nlink(const struct dentry *below);
+unsigned int veneer_stack_prot(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
 
 bool veneer_stack_can_decode(const struct super_block *sb);

@@ -13,6 +13,7 @@
 #include "chain.h"
 #include "compat.h"
 #include "links_record.h"
+#include "marks.h"
 #include "stack.h"
 #include "stack_inode.h"
 #include "stack_links.h"
@@ -145,9 +146,21 @@ static int count_names(const struct super_block *sb, const struct veneer_at *at,
 	return min(ret, 0);
 }
 
+/* What an upper that became a layer says of an object's protection. */
+static int read_prot(const struct super_block *sb, const struct veneer_at *at)
+{
+	const struct inode *top = d_inode(at->dentry);
+	struct path path;
+
+	if (!S_ISDIR(top->i_mode) && !S_ISREG(top->i_mode))
+		return 0;
+	at_path(sb, at, &path);
+	return veneer_prot_get(&path, veneer_stack(sb)->userxattr);
+}
+
 /* Takes the merge over. */
 static void inode_fill(struct inode *inode, struct veneer_merge *merge,
-		       unsigned int nlink)
+		       unsigned int nlink, unsigned int prot)
 {
 	struct veneer_stack_inode *si = stack_inode(inode);
 	const struct veneer_at *at = &merge->at[0];
@@ -157,7 +170,7 @@ static void inode_fill(struct inode *inode, struct veneer_merge *merge,
 					    at->layer, top->i_ino);
 	inode->i_mode = top->i_mode;
 	set_nlink(inode, nlink);
-	inode->i_flags |= S_PRIVATE | S_NOATIME | S_NOCMTIME;
+	inode->i_flags |= S_PRIVATE | S_NOATIME | S_NOCMTIME | prot;
 	inode->i_op = S_ISDIR(top->i_mode) ? &stack_dir_operations :
 					     &stack_file_operations;
 	si->objects = *merge;
@@ -168,7 +181,7 @@ static void inode_fill(struct inode *inode, struct veneer_merge *merge,
 /* The names of one object of one layer share an inode. */
 static struct inode *linked_inode(struct super_block *sb,
 				  struct veneer_merge *merge,
-				  unsigned int nlink)
+				  unsigned int nlink, unsigned int prot)
 {
 	unsigned long hash = (unsigned long)d_inode(merge->at[0].dentry);
 	struct inode *inode;
@@ -181,7 +194,7 @@ static struct inode *linked_inode(struct super_block *sb,
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
 	if (inode->i_state & I_NEW) {
-		inode_fill(inode, merge, nlink);
+		inode_fill(inode, merge, nlink, prot);
 		unlock_new_inode(inode);
 	}
 	return inode;
@@ -199,15 +212,18 @@ struct inode *veneer_stack_new_inode(struct super_block *sb,
 {
 	const struct inode *top = d_inode(merge->at[0].dentry);
 	unsigned int nlink = top->i_nlink;
+	int prot = read_prot(sb, &merge->at[0]);
 	struct inode *inode;
 
+	if (prot < 0)
+		return ERR_PTR(prot);
 	if (!S_ISDIR(top->i_mode) && nlink > 1)
-		return linked_inode(sb, merge, nlink);
+		return linked_inode(sb, merge, nlink, prot);
 
 	inode = new_inode(sb);
 	if (!inode)
 		return ERR_PTR(-ENOMEM);
-	inode_fill(inode, merge, nlink);
+	inode_fill(inode, merge, nlink, prot);
 	return inode;
 }
 
@@ -347,6 +363,17 @@ bool veneer_stack_is_merged(const struct dentry *below)
 unsigned int veneer_stack_nlink(const struct dentry *below)
 {
 	return d_inode(below)->i_nlink;
+}
+
+/**
+ * veneer_stack_prot - is an object marked as immutable, or append-only?
+ * @below: an object of a stack
+ *
+ * Return: S_IMMUTABLE and S_APPEND; what the layer's own inode has comes to it.
+ */
+unsigned int veneer_stack_prot(const struct dentry *below)
+{
+	return d_inode(below)->i_flags & (S_IMMUTABLE | S_APPEND);
 }
 
 /**

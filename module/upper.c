@@ -316,7 +316,8 @@ static int empty_batch(struct veneer_mount *m, struct dentry *dir, int depth)
 		return -ENOMEM;
 
 	batch->ctx.actor = batch_actor;
-	file = dentry_open(&path, O_RDONLY | O_DIRECTORY, current_cred());
+	file = dentry_open(&path, O_RDONLY | O_DIRECTORY | O_NOATIME,
+			   current_cred());
 	err = PTR_ERR_OR_ZERO(file);
 	if (!err) {
 		err = iterate_dir(file, &batch->ctx);
