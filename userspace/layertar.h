@@ -16,4 +16,14 @@ int layertar_write(struct store *store, const char *path, const json_t *layers,
 		   size_t count, int fd, char diff_id[DIGEST_TEXT_SIZE], uint64_t *bytes,
 		   struct fault *fault);
 
+/*
+ * What is to stand for the digest of the tar of a layer that is a container's upper:
+ * the digest itself, or if the layer has files with data below, or directories that
+ * were renamed, one of the difference: all that is in the layer, and no more. Either
+ * way two layers over the same that differ have different ones.
+ */
+int layertar_identify(struct store *store, const char *path, const json_t *layers,
+		      size_t count, char diff_id[DIGEST_TEXT_SIZE], bool *of_difference,
+		      struct fault *fault);
+
 #endif

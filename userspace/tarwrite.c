@@ -21,6 +21,7 @@ struct tarwrite {
 	struct digest *digest;
 	int fd;
 	int error;		/* of the last write */
+	bool raw;		/* the filesystem's own xattrs, too */
 	uint64_t bytes;
 	struct link_table links;
 	char *buffer;
@@ -116,15 +117,15 @@ static void free_entry(struct archive_entry **entry)
 	archive_entry_free(*entry);
 }
 
-/* The filesystem's own, and a security module's label, which is the host's. */
-static bool stays(const char *name)
+/* The filesystem's own, unless @raw, and a security module's label, which is the host's. */
+static bool stays(const char *name, bool raw)
 {
 	static const char *const own[] = {
 		"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
 	};
 
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
-		if (!strncmp(name, own[i], strlen(own[i])))
+		if (!raw && !strncmp(name, own[i], strlen(own[i])))
 			return true;
 	}
 	return !strcmp(name, "security.selinux");
@@ -152,7 +153,7 @@ static int add_xattr(struct archive_entry *entry, const char *path, const char *
 	return 0;
 }
 
-static int add_xattrs(struct archive_entry *entry, int node, struct fault *fault)
+static int add_xattrs(struct archive_entry *entry, int node, bool raw, struct fault *fault)
 {
 	AUTO_FREE char *names = NULL;
 	AUTO_FREE char **sorted = NULL;
@@ -173,7 +174,7 @@ static int add_xattrs(struct archive_entry *entry, int node, struct fault *fault
 	if (size < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
 	for (char *name = names; name < names + size; name += strlen(name) + 1) {
-		if (!stays(name))
+		if (!stays(name, raw))
 			sorted[count++] = name;
 	}
 	qsort(sorted, count, sizeof(*sorted), compare_names);
@@ -184,11 +185,9 @@ static int add_xattrs(struct archive_entry *entry, int node, struct fault *fault
 	return 0;
 }
 
-static int write_content(struct tarwrite *tar, const struct chain *data, off_t size,
+static int write_content(struct tarwrite *tar, const struct chain *data, off_t at, off_t size,
 			 struct fault *fault)
 {
-	off_t at = 0;
-
 	while (at < size) {
 		ssize_t got;
 
@@ -239,11 +238,21 @@ static int write_header(struct tarwrite *tar, struct archive_entry *entry,
 			archive_entry_set_rdev(entry, status->st_rdev);
 		if (S_ISLNK(status->st_mode) && set_target(entry, visit->node, fault) < 0)
 			return -1;
-		if (add_xattrs(entry, visit->node, fault) < 0)
+		if (add_xattrs(entry, visit->node, tar->raw, fault) < 0)
 			return -1;
 	}
 	/* It warns of names that are not ASCII, and writes them as they are. */
 	return archive_write_header(tar->archive, entry) < ARCHIVE_WARN ? failed(tar, fault) : 0;
+}
+
+static int open_node(int node, struct fault *fault)
+{
+	char path[FD_PATH_SIZE];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
+	return fd < 0 ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it") : fd;
 }
 
 int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
@@ -252,7 +261,6 @@ int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
 	CLEANUP(free_entry) struct archive_entry *entry = archive_entry_new();
 	struct chain_link itself = { .fd = -1 };
 	const struct chain whole = { &itself, 1 };
-	char path[FD_PATH_SIZE];
 	const char *seen;
 	AUTO_FD fd = -1;
 
@@ -266,13 +274,47 @@ int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
 	if (seen || !S_ISREG(visit->status.st_mode))
 		return 0;
 	if (!data) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", visit->node);
-		itself.fd = fd = open(path, O_RDONLY | O_CLOEXEC | O_NOATIME);
+		itself.fd = fd = open_node(visit->node, fault);
 		if (fd < 0)
-			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open it");
+			return -1;
 		data = &whole;
 	}
-	return write_content(tar, data, visit->status.st_size, fault);
+	return write_content(tar, data, 0, visit->status.st_size, fault);
+}
+
+int tarwrite_raw(struct tarwrite *tar, const struct visit *visit, const struct extent *extents,
+		 size_t count, struct fault *fault)
+{
+	CLEANUP(free_entry) struct archive_entry *entry = archive_entry_new();
+	struct chain_link itself = { .fd = -1 };
+	const struct chain whole = { &itself, 1 };
+	struct visit part = *visit;
+	const char *seen;
+	AUTO_FD fd = -1;
+
+	if (!entry)
+		return fault_no_memory(fault);
+	if (S_ISSOCK(visit->status.st_mode))
+		return 0;
+	if (S_ISREG(visit->status.st_mode)) {
+		part.status.st_size = 0;
+		for (size_t i = 0; i < count; i++)
+			part.status.st_size += extents[i].end - extents[i].at;
+	}
+	tar->raw = true;
+	seen = link_table_seen(&tar->links, visit, fault);
+	if (fault->text || write_header(tar, entry, &part, seen, fault) < 0)
+		return -1;
+	if (seen || !part.status.st_size || !S_ISREG(visit->status.st_mode))
+		return 0;
+	itself.fd = fd = open_node(visit->node, fault);
+	if (fd < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (write_content(tar, &whole, extents[i].at, extents[i].end, fault) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 int tarwrite_mark(struct tarwrite *tar, const char *path, struct fault *fault)

@@ -24,6 +24,18 @@ struct tarwrite *tarwrite_open(int fd, struct digest *digest, struct fault *faul
 int tarwrite_node(struct tarwrite *tar, const struct visit *visit,
 		  const struct chain *data, struct fault *fault);
 
+/* A part of a file. */
+struct extent {
+	uint64_t at, end;
+};
+
+/*
+ * One node as it is in its layer, with the filesystem's own xattrs, and of a file
+ * just these parts, one after the other. It is no archive that anybody unpacks.
+ */
+int tarwrite_raw(struct tarwrite *tar, const struct visit *visit, const struct extent *extents,
+		 size_t count, struct fault *fault);
+
 /* An empty file: the mark of a deletion. */
 int tarwrite_mark(struct tarwrite *tar, const char *path, struct fault *fault);
 

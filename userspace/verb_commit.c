@@ -43,35 +43,35 @@ static int copy_upper(struct staging *staging, const char *id, struct copied *co
 
 /* What the layer is in an image: its digest, from which its id follows. */
 static int identify(struct staging *staging, const json_t *layers, struct plan_layer *layer,
-		    struct fault *fault)
+		    bool *of_difference, struct fault *fault)
 {
 	AUTO_FREE char *path = NULL;
 	size_t count = json_array_size(layers);
-	uint64_t bytes;
 
 	if (asprintf(&path, "%s/staging/%s/layer/tree", staging->store->path, staging->name) < 0) {
 		path = NULL;
 		return fault_no_memory(fault);
 	}
-	if (layertar_write(staging->store, path, layers, count, -1, layer->diff_id, &bytes,
-			   fault) < 0)
+	if (layertar_identify(staging->store, path, layers, count, layer->diff_id, of_difference,
+			      fault) < 0)
 		return -1;
 	return plan_chain(layer->id, json_string_value(json_array_get(layers, count - 1)),
 			  layer->diff_id, fault);
 }
 
 static int write_facts(struct staging *staging, const json_t *layers,
-		       const struct plan_layer *layer, const struct copied *copied,
-		       struct fault *fault)
+		       const struct plan_layer *layer, bool of_difference,
+		       const struct copied *copied, struct fault *fault)
 {
 	AUTO_FD object = openat(staging->fd, "layer", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	AUTO_JSON *facts = NULL;
 	char now[TIME_SIZE];
 
 	store_now(now);
-	facts = json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:s}", "version", 1, "id", layer->id,
+	facts = json_pack("{s:i, s:s, s:s, s:s, s:b, s:I, s:I, s:s}", "version", 1, "id", layer->id,
 			  "parent", json_string_value(json_array_get(layers, json_array_size(layers) - 1)),
-			  "diff_id", layer->diff_id, "bytes", (json_int_t)copied->bytes,
+			  "diff_id", layer->diff_id, "diff_id_of_difference",
+			  of_difference, "bytes", (json_int_t)copied->bytes,
 			  "entries", (json_int_t)copied->entries, "imported", now);
 	if (!facts)
 		return fault_no_memory(fault);
@@ -134,6 +134,7 @@ static int commit(const char *word, const struct commit *how, struct fault *faul
 	struct copied copied = { 0 };
 	struct plan_layer layer = { 0 };
 	char image[ID_SIZE];
+	bool of_difference = false;
 	const json_t *layers;
 
 	/* Held all the time: nobody is to remove the container or its layers. */
@@ -145,8 +146,8 @@ static int commit(const char *word, const struct commit *how, struct fault *faul
 		return -1;
 	layers = json_object_get(facts, "layers");
 	if (copy_upper(&staging, id, &copied, fault) < 0 ||
-	    identify(&staging, layers, &layer, fault) < 0 ||
-	    write_facts(&staging, layers, &layer, &copied, fault) < 0)
+	    identify(&staging, layers, &layer, &of_difference, fault) < 0 ||
+	    write_facts(&staging, layers, &layer, of_difference, &copied, fault) < 0)
 		return fault_wrap(fault, "cannot commit \"%s\"", word);
 	config = new_config(&store, facts, &layer, how->message, fault);
 	if (!config || import(&staging, config, how->name, image, fault) < 0)
