@@ -14,6 +14,7 @@
 #include "image.h"
 #include "import.h"
 #include "tree.h"
+#include "twins.h"
 
 static int make_object(struct staging *staging, const char *name, int *tree,
 		       struct fault *fault)
@@ -48,7 +49,7 @@ static int write_layer_facts(int object, const char *id, const char *parent,
 	return facts ? jsonfile_write(object, FACTS, facts, fault) : fault_no_memory(fault);
 }
 
-static int unpack_layer(int archive, int tree, struct below *below,
+static int unpack_layer(int archive, int tree, struct below *below, struct twins *twins,
 			void (*progress)(const struct unpack *),
 			struct import_result *result, struct fault *fault)
 {
@@ -62,6 +63,7 @@ static int unpack_layer(int archive, int tree, struct below *below,
 	};
 	const struct import_how how = {
 		.limits = &limits, .progress = progress, .below = below,
+		.twins = twins,
 		/* Nothing but the module can read split files. */
 		.deltas = config->layer_delta && !strcmp(fsmount_type(), "veneer") ? &deltas : NULL,
 	};
@@ -70,8 +72,8 @@ static int unpack_layer(int archive, int tree, struct below *below,
 }
 
 static int stage_layer(struct staging *staging, const struct plan_layer *layer,
-		       const char *parent, struct below *below, const struct image_import *how,
-		       struct fault *fault)
+		       const char *parent, struct below *below, struct twins *twins,
+		       const struct image_import *how, struct fault *fault)
 {
 	struct import_result result = { 0 };
 	AUTO_FD archive = -1, object = -1, tree = -1;
@@ -82,11 +84,12 @@ static int stage_layer(struct staging *staging, const struct plan_layer *layer,
 	if (archive < 0)
 		return -1;
 	object = make_object(staging, layer->id, &tree, fault);
-	if (object < 0)
+	if (object < 0 || twins_begin_layer(twins, object, layer->id, fault) < 0)
 		return -1;
 	if (how->begin)
 		how->begin(layer, archive);
-	if (unpack_layer(archive, tree, below, how->progress, &result, fault) < 0)
+	if (unpack_layer(archive, tree, below, twins, how->progress, &result, fault) < 0 ||
+	    twins_end_layer(twins, fault) < 0)
 		return -1;
 	if (strcmp(result.diff_id, layer->diff_id))
 		return fault_set(fault, EXIT_ARCHIVE,
@@ -121,8 +124,11 @@ static int add_below(struct staging *staging, const struct plan_layer *layer,
 static int stage_missing(struct staging *staging, const struct plan *plan, struct below *below,
 			 const struct image_import *how, struct fault *fault)
 {
+	CLEANUP(twins_close) struct twins twins = { 0 };
 	struct store *store = staging->store;
 
+	if (how->blobs && twins_open(&twins, store, staging, fault) < 0)
+		return -1;
 	below_reserve(plan->layer_count);
 	for (size_t i = 0; i < plan->layer_count; i++) {
 		const struct plan_layer *layer = &plan->layers[i];
@@ -136,8 +142,8 @@ static int stage_missing(struct staging *staging, const struct plan *plan, struc
 		if (!how->blobs)
 			return fault_set(fault, EXIT_USED,
 					 "a layer below was removed meanwhile; nothing was stored");
-		if (stage_layer(staging, layer, i ? plan->layers[i - 1].id : "", below, how,
-				fault) < 0 ||
+		if (stage_layer(staging, layer, i ? plan->layers[i - 1].id : "", below, &twins,
+				how, fault) < 0 ||
 		    add_below(staging, layer, below, fault) < 0)
 			return fault_wrap(fault, "layer %zu of %zu (%.19s)", i + 1,
 					  plan->layer_count, layer->diff_id);
@@ -307,11 +313,15 @@ int image_stage_single(struct staging *staging, int archive,
 		       void (*progress)(const struct unpack *unpack),
 		       char diff_id[DIGEST_TEXT_SIZE], struct fault *fault)
 {
+	CLEANUP(twins_close) struct twins twins = { 0 };
 	struct import_result result = { 0 };
 	AUTO_FD object = -1, tree = -1;
 
 	object = make_object(staging, "single", &tree, fault);
-	if (object < 0 || unpack_layer(archive, tree, NULL, progress, &result, fault) < 0 ||
+	if (object < 0 || twins_open(&twins, staging->store, staging, fault) < 0 ||
+	    twins_begin_layer(&twins, object, "single", fault) < 0 ||
+	    unpack_layer(archive, tree, NULL, &twins, progress, &result, fault) < 0 ||
+	    twins_end_layer(&twins, fault) < 0 ||
 	    write_layer_facts(object, result.diff_id + 7, "", &result, fault) < 0)
 		return -1;
 	if (renameat(staging->fd, "single", staging->fd, result.diff_id + 7) < 0)

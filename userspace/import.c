@@ -179,6 +179,7 @@ int import_into(int archive, int root, const struct import_how *how,
 		.limits = how->limits,
 		.below = how->below,
 		.deltas = how->deltas,
+		.twins = how->twins,
 		.plain = how->plain,
 	};
 

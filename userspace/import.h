@@ -12,7 +12,7 @@ struct import_result {
 	uint64_t archive_bytes;		/* of the archive, not compressed */
 	unsigned long whiteouts;
 	unsigned long opaque;
-	uint64_t shared;		/* bytes of content that are below only */
+	uint64_t shared;		/* bytes of content that take no space here */
 	unsigned long splits;		/* files that are stored as differences */
 	unsigned long implied;		/* directories that no entry describes */
 	char diff_id[DIGEST_TEXT_SIZE];	/* of the archive, not compressed */
@@ -23,6 +23,7 @@ struct import_how {
 	void (*progress)(const struct unpack *unpack);	/* may be NULL */
 	struct below *below;	/* what the layer is over; may be NULL */
 	const struct delta_policy *deltas;	/* NULL: every file is stored whole */
+	struct twins *twins;	/* whom equal files may share with; may be NULL */
 	bool plain;		/* not a layer: names of marks are just names */
 };
 

@@ -4,7 +4,7 @@
  *
  *   lock                   flock(2)ed: shared to look, exclusive to change
  *   index.db               sqlite: what is found quickly; made of the rest
- *   layers/ID/             facts.json, tree/
+ *   layers/ID/             facts.json, tree/, contents (see twins.h)
  *   images/ID/             facts.json, config.json
  *   names/NAME/            facts.json: which image has the name
  *   containers/ID/         facts.json, upper/, work/, root/

@@ -10,10 +10,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <zlib.h>
 
 #include "interrupt.h"
 #include "splitfile.h"
 #include "tree.h"
+#include "twins.h"
 
 static int write_all(int fd, const char *bytes, size_t length, off_t offset)
 {
@@ -54,11 +56,16 @@ static int next_part(struct archive *archive, int64_t size, const void **bytes, 
 	return 1;
 }
 
-/* What the archive leaves out stays a hole. @delta: NULL if there is nothing below. */
+/*
+ * What the archive leaves out stays a hole. @delta: NULL if there is nothing below.
+ * @checksum: of the content, if there are no holes, else left as it is.
+ */
 static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
-			int64_t size, struct delta *delta, struct fault *fault)
+			int64_t size, struct delta *delta, uint32_t *checksum,
+			struct fault *fault)
 {
-	la_int64_t offset;
+	la_int64_t offset, end = 0;
+	uint32_t sum = 0;
 	const void *bytes;
 	size_t length;
 	int more;
@@ -68,10 +75,15 @@ static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
 			return -1;
 		if (!delta && write_all(fd, bytes, length, offset) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it");
+		if (unpack->twins && offset == end)
+			sum = crc32(sum, bytes, length);
+		end = offset == end ? end + (la_int64_t)length : -1;
 		unpack->bytes += length;
 		if (unpack->progress)
 			unpack->progress(unpack);
 	}
+	if (!more && end == size)
+		*checksum = sum;
 	if (more < 0 || delta)
 		return more;
 	if (ftruncate(fd, size) < 0)
@@ -90,26 +102,31 @@ static bool has_room(const struct meta *meta, const char *path)
 	return size <= 1024;
 }
 
-/* The content of a regular file: where it is worth it, as a difference. */
+/* The content of a regular file: where it is worth it, as a difference, or shared. */
 static int unpack_content(struct unpack *unpack, struct archive *archive, int fd, int64_t size,
 			  const char *path, const struct meta *meta, struct fault *fault)
 {
 	CLEANUP(delta_free) struct delta delta = {
 		.policy = unpack->deltas, .tree = unpack->root, .fd = fd,
 	};
+	uint32_t checksum = 0;
 	uint64_t saved = 0;
+	int64_t twin = 0;
 	int below = 0;
 
 	if (unpack->below && unpack->deltas && has_room(meta, path))
 		below = delta_begin(&delta, unpack->below, path, size, fault);
 	if (below < 0 ||
-	    copy_content(unpack, archive, fd, size, below ? &delta : NULL, fault) < 0)
+	    copy_content(unpack, archive, fd, size, below ? &delta : NULL, &checksum,
+			 fault) < 0 ||
+	    (below && delta_end(&delta, &saved, fault) < 0))
 		return -1;
-	if (!below)
-		return 0;
-	if (delta_end(&delta, &saved, fault) < 0)
+	/* A sum of 0 is as good as none: the file is stored by itself. */
+	if (unpack->twins && checksum && !saved)
+		twin = twins_share(unpack->twins, fd, path, size, checksum, fault);
+	if (twin < 0)
 		return -1;
-	unpack->shared += saved;
+	unpack->shared += saved + twin;
 	unpack->splits += !!saved;
 	return 0;
 }

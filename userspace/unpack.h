@@ -10,6 +10,7 @@
 
 struct archive;
 struct archive_entry;
+struct twins;
 
 /* More than this is refused: an archive of a few bytes can ask for any amount. */
 struct unpack_limits {
@@ -29,7 +30,8 @@ struct unpack {
 	/* What the layer is over; NULL: files are not compared, directories not like those. */
 	struct below *below;
 	const struct delta_policy *deltas;	/* NULL: every file is stored whole */
-	uint64_t shared;		/* bytes of content that are below only */
+	struct twins *twins;		/* whom equal files may share with; may be NULL */
+	uint64_t shared;		/* bytes of content that take no space here */
 	unsigned long splits;		/* files that are stored as differences */
 	bool replaced;			/* an entry took the place of an earlier one */
 	bool plain;			/* not a layer: names of marks are just names */
