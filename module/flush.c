@@ -253,7 +253,34 @@ bool veneer_split_unsaved(const struct inode *inode)
 	struct veneer_split *split = veneer_inode_split(inode);
 
 	return split && !veneer_is_whole(inode) &&
-	       (veneer_blockmap_dirty(&split->map) || is_complete(split));
+	       (veneer_blockmap_dirty(&split->map) ||
+		READ_ONCE(split->stale) || is_complete(split));
+}
+
+/*
+ * Says on disk that a cut is over, one way or the other: a mount that still
+ * finds it there would finish it, and cut off what was written since.  The size
+ * that the upper has must be durable.
+ */
+static int settle_cut(struct inode *inode, struct veneer_split *split)
+{
+	int err = set_record(inode, &split->record);
+
+	WRITE_ONCE(split->stale, err);
+	if (err)
+		mark_inode_dirty_sync(inode);
+	return err;
+}
+
+static int settle_durably(struct inode *inode, struct veneer_split *split,
+			  struct file *inner)
+{
+	int err = settle_cut(inode, split);
+
+	if (!err)
+		err = sync_data(veneer_mount(inode->i_sb), inner);
+	WRITE_ONCE(split->stale, err);
+	return err;
 }
 
 static int flush_once(struct inode *inode, struct veneer_split *split,
@@ -270,6 +297,8 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 		err = save_pieces(inode, split, pieces);
 	if (!err)
 		err = sync_data(m, real);
+	if (!err && split->stale && !complete)
+		err = settle_durably(inode, split, inner);
 	if (!err && complete)
 		err = finish(inode, split, inner);
 	else if (!err && !VENEER_BREAK_ORDER)
@@ -391,7 +420,7 @@ int veneer_split_cut_begin(struct inode *inode, loff_t size)
 		if (!err)
 			err = sync_data(m, inner);
 		if (err)
-			set_record(inode, &split->record);
+			settle_cut(inode, split);
 		fput(inner);
 	}
 	if (err)
@@ -420,9 +449,7 @@ int veneer_split_cut_end(struct inode *inode, loff_t size, int err)
 	if (err) {
 		CLASS(veneer_cred, cred)(m->cred);
 
-		if (set_record(inode, &split->record))
-			veneer_err_ratelimited("%pd2: cannot take a truncation back; the next mount will finish it\n",
-					       veneer_upper(inode));
+		settle_cut(inode, split);
 		goto out;
 	}
 
@@ -438,8 +465,13 @@ int veneer_split_cut_end(struct inode *inode, loff_t size, int err)
 
 		err = sync_data(m, inner);
 		if (!err)
-			err = set_record(inode, &split->record);
+			err = settle_cut(inode, split);
 		fput(inner);
+	}
+	/* It has been cut all the same; the next flush says that it is over. */
+	if (err) {
+		WRITE_ONCE(split->stale, true);
+		mark_inode_dirty_sync(inode);
 	}
 out:
 	mutex_unlock(&split->flush_lock);

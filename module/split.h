@@ -22,6 +22,8 @@ struct veneer_chain;
  * @map: the block map.  Bits are set under veneer_inode.io_lock
  * @chain: the file below; lives as long as the inode
  * @finished: the record is gone: the file is whole.  Under @flush_lock
+ * @stale: the record on disk says that the file is being cut, which is over.
+ *	Under @flush_lock; read without it by veneer_split_unsaved()
  * @saves: how often pieces of the map were saved.  Under @flush_lock
  *
  * Attached to an inode once, and freed with it: also a file that has become
@@ -33,6 +35,7 @@ struct veneer_split {
 	struct veneer_blockmap	map;
 	struct veneer_chain	*chain;
 	bool			finished;
+	bool			stale;
 	unsigned long		saves;
 };
 
