@@ -178,7 +178,8 @@ static int read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
-static int write_folio(struct inode *inode, struct folio *folio)
+static int write_folio(struct inode *inode, struct folio *folio,
+		       struct writeback_control *wbc)
 {
 	const loff_t size = i_size_read(inode);
 	const loff_t pos = folio_pos(folio);
@@ -196,6 +197,9 @@ static int write_folio(struct inode *inode, struct folio *folio)
 				       min_t(loff_t, PAGE_SIZE, size - pos));
 	if (ret < 0)
 		mapping_set_error(inode->i_mapping, ret);
+	/* There will be memory again: whoever syncs then has it written. */
+	if (ret == -ENOMEM)
+		folio_redirty_for_writepage(wbc, folio);
 	folio_end_writeback(folio);
 	return min(ret, 0);
 }
@@ -216,7 +220,7 @@ static bool write_folios(struct address_space *mapping,
 			*error = 0;
 			continue;
 		}
-		*error = write_folio(mapping->host, folio);
+		*error = write_folio(mapping->host, folio, wbc);
 	}
 	return left;
 }
