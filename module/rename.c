@@ -92,43 +92,19 @@ static int prepare_move(struct veneer_mount *m, const struct side *from,
 }
 
 /*
- * A directory that is empty to us may hold whiteouts in the upper.  Puts an
- * opaque one without any in its place, for a rename to replace.
+ * A directory that is empty to us may hold whiteouts in the upper.  Removes them,
+ * for a rename to replace it.  It is opaque before, so that it is empty to us at
+ * any moment, and as it was should the rename then fail.
  */
 static int clear_whiteouts(struct veneer_mount *m, struct inode *inode)
 {
-	const struct inode *old = d_inode(veneer_upper(inode));
-	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
 	struct dentry *upper = veneer_upper(inode);
-	struct dentry *temp;
-	struct path path;
-	struct iattr attr = {
-		.ia_valid	= ATTR_UID | ATTR_GID | ATTR_MODE,
-		.ia_vfsuid	= i_uid_into_vfsuid(veneer_upper_idmap(m), old),
-		.ia_vfsgid	= i_gid_into_vfsgid(veneer_upper_idmap(m), old),
-		.ia_mode	= old->i_mode,
-	};
+	const struct path path = veneer_upper_path(m, upper);
 	int err;
 
-	temp = veneer_temp_make(m, &new);
-	if (IS_ERR(temp))
-		return PTR_ERR(temp);
-
-	path = veneer_upper_path(m, temp);
 	err = veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_OPAQUE,
 			      "y", 1);
-	if (!err) {
-		inode_lock(d_inode(temp));
-		err = notify_change(veneer_upper_idmap(m), temp, &attr, NULL);
-		inode_unlock(d_inode(temp));
-	}
-	if (!err)
-		err = veneer_temp_exchange(m, temp, upper);
-
-	/* Whichever of the two is in work/ now. */
-	veneer_temp_discard(m, err ? temp : upper);
-	dput(temp);
-	return err;
+	return err ? : veneer_upper_empty(m, upper);
 }
 
 static int check_target(const struct side *old, const struct side *new)
@@ -233,13 +209,7 @@ static int prepare_and_rename(struct veneer_mount *m, struct side *old,
 
 	/* It was empty when we looked: so what is in it are whiteouts. */
 	err = clear_whiteouts(m, new->inode);
-	if (!err) {
-		err = rename_real(m, old, new, flags);
-		/* Its inode stands for the one with whiteouts. */
-		if (err)
-			d_drop(new->dentry);
-	}
-	return err;
+	return err ? : rename_real(m, old, new, flags);
 }
 
 /* Brings the caches of names in step with what was done. */
@@ -269,32 +239,38 @@ static void note_names(const struct side *old, const struct side *new,
 }
 
 /*
- * What the caller calls a whiteout is an object like any other to us.  The
- * rename is done: should this fail, the dcache must learn of it.
+ * What the caller calls a whiteout is an object like any other to us, which is
+ * put at the old name when the rename is done.  Should this fail, the rename is
+ * taken back, unless it has replaced something.
  */
 static int leave_cdev0(struct veneer_mount *m, const struct side *old,
 		       const struct side *new, struct dentry *cdev0)
 {
-	const struct qstr *name = &old->dentry->d_name;
+	const struct side from = {
+		.dir	= new->dir,
+		.dentry	= new->dentry,
+		.inode	= old->inode,
+		.shines	= new->shines,
+	};
+	const struct side to = { .dir = old->dir, .dentry = old->dentry };
 	int err = veneer_temp_install(m, cdev0, veneer_upper(old->dir),
-				      name->name);
+				      old->dentry->d_name.name);
 
-	if (err) {
-		d_drop(old->dentry);
-		d_drop(new->dentry);
-	} else {
-		veneer_names_set(old->dir, name->name, name->len,
-				 veneer_map_ino(m->upper_fsid,
-						d_inode(cdev0)->i_ino),
-				 DT_CHR);
-	}
-	veneer_copyattr(old->dir);
+	if (!err)
+		return 0;
+	if (!new->inode && !rename_real(m, &from, &to, 0))
+		return err;
+	/* The dcache must learn of what was done. */
+	d_drop(old->dentry);
+	d_drop(new->dentry);
+	note_names(old, new, 0);
 	return err;
 }
 
 static int rename_all(struct veneer_mount *m, struct side *old,
 		      struct side *new, unsigned int flags)
 {
+	const struct qstr *name = &old->dentry->d_name;
 	struct dentry *cdev0 = NULL;
 	int err;
 
@@ -305,13 +281,18 @@ static int rename_all(struct veneer_mount *m, struct side *old,
 		return PTR_ERR(cdev0);
 
 	err = prepare_and_rename(m, old, new, flags);
+	if (!err && cdev0)
+		err = leave_cdev0(m, old, new, cdev0);
+	if (err && cdev0)
+		veneer_temp_discard(m, cdev0);
 	if (!err) {
 		note_names(old, new, flags);
 		if (cdev0)
-			err = leave_cdev0(m, old, new, cdev0);
+			veneer_names_set(old->dir, name->name, name->len,
+					 veneer_map_ino(m->upper_fsid,
+							d_inode(cdev0)->i_ino),
+					 DT_CHR);
 	}
-	if (err && cdev0)
-		veneer_temp_discard(m, cdev0);
 	dput(cdev0);
 	return err;
 }

@@ -341,6 +341,26 @@ static int empty_batch(struct veneer_mount *m, struct dentry *dir, int depth)
 	return err;
 }
 
+static int empty_dir(struct veneer_mount *m, struct dentry *dir, int depth)
+{
+	int err;
+
+	do
+		err = empty_batch(m, dir, depth);
+	while (err > 0);
+	return err;
+}
+
+/**
+ * veneer_upper_empty - remove everything in a directory of the upper
+ * @m: the mount
+ * @dir: the directory, not locked, which has no others in it
+ */
+int veneer_upper_empty(struct veneer_mount *m, struct dentry *dir)
+{
+	return empty_dir(m, dir, 0);
+}
+
 /**
  * veneer_work_remove - remove an object in work/ with all that is in it
  * @m: the mount
@@ -359,11 +379,8 @@ int veneer_work_remove(struct veneer_mount *m, struct dentry *parent,
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
 
-	if (d_is_dir(dentry)) {
-		do
-			err = depth ? empty_batch(m, dentry, depth - 1) : 0;
-		while (err > 0);
-	}
+	if (d_is_dir(dentry) && depth)
+		err = empty_dir(m, dentry, depth - 1);
 
 	if (!err && d_is_positive(dentry)) {
 		inode_lock_nested(d_inode(parent), I_MUTEX_PARENT);

@@ -37,6 +37,7 @@ int veneer_temp_exchange(struct veneer_mount *m, struct dentry *temp,
 int veneer_temp_take(struct veneer_mount *m, struct dentry *upper,
 		     bool whiteout);
 void veneer_temp_discard(struct veneer_mount *m, struct dentry *temp);
+int veneer_upper_empty(struct veneer_mount *m, struct dentry *dir);
 int veneer_work_remove(struct veneer_mount *m, struct dentry *parent,
 		       const char *name, int depth);
 
