@@ -248,6 +248,14 @@ static int make_work(struct veneer_mount *m)
 	return err;
 }
 
+static int failed(struct fs_context *fc, const struct veneer_mount *m,
+		  const char *what, int err)
+{
+	veneer_fc_err(fc, "workdir: cannot %s in '%s/work' (error %d)", what,
+		      m->options.work_name, err);
+	return err;
+}
+
 /* Does the upper's filesystem do what every change relies on? */
 static int check_features(struct fs_context *fc, struct veneer_mount *m)
 {
@@ -259,24 +267,29 @@ static int check_features(struct fs_context *fc, struct veneer_mount *m)
 
 	err = veneer_mark_set(&work, m->options.userxattr, VENEER_MARK_IMPURE,
 			      "y", 1);
-	if (err) {
+	if (err == -EOPNOTSUPP || err == -EPERM) {
 		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot hold %s attributes (error %d)",
 			      m->options.upper_name,
 			      m->options.userxattr ? "user.*" : "trusted.*",
 			      err);
 		return err == -EOPNOTSUPP ? -EINVAL : err;
 	}
+	if (err)
+		return failed(fc, m, "set an attribute", err);
 
 	temp = veneer_temp_make(m, &new);
 	if (IS_ERR(temp))
-		return PTR_ERR(temp);
+		return failed(fc, m, "make a file", PTR_ERR(temp));
 	strscpy(name, temp->d_name.name, sizeof(name));
 
 	err = veneer_temp_take(m, temp, true);
-	if (err) {
+	/* What filesystems say to flags that they do not know. */
+	if (err == -EINVAL || err == -EOPNOTSUPP) {
 		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot leave a whiteout when it renames (error %d)",
 			      m->options.upper_name, err);
 		err = -EINVAL;
+	} else if (err) {
+		failed(fc, m, "rename", err);
 	} else {
 		left = veneer_lookup_unlocked(veneer_upper_idmap(m), name,
 					      m->work);
