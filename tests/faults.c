@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Faults: the n-th allocation of an operation fails, for n = 1, 2, ... until the
+ * operation goes through without one. After each, the tree is as it was or as
+ * the operation makes it, also for whoever mounts it anew; and the operation,
+ * tried again, works.
+ *
+ * Needs a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth: that of
+ * the debug bed. VENEER_FAULTS=all makes every allocation fail, and has every
+ * fault followed by everything that can follow it, on any filesystem. That takes
+ * an hour: by default a few fail, on tmpfs alone.
+ */
+#include "testing.h"
+
+#include <dirent.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <sys/xattr.h>
+
+#include "faultop.h"
+
+#define FAULTS 5000	/* more than any operation makes */
+#define DEFAULT_FAULTS "2"
+
+/* What comes after a fault. */
+enum next { RETRY, REMOUNT, DROP_CACHES, EXTEND, NEXTS };
+
+/* What a file held: see fault_op.bytes. */
+struct bytes {
+	unsigned char *data;
+	size_t size;
+};
+
+FIXTURE(faults) {
+	struct world w;
+	int control;		/* /proc/self/fail-nth */
+	struct tree before, after;	/* the plain directory */
+	struct bytes old, new;
+	long value;		/* what the operation returned there */
+};
+
+FIXTURE_VARIANT(faults) {
+	const struct fault_op *op;
+};
+
+#define FAULT_OP_VARIANT(name) FIXTURE_VARIANT_ADD(faults, name) { .op = &fault_##name };
+FAULT_OPS(FAULT_OP_VARIANT)
+
+/* Sets one of the numbers that say which allocations may fail. */
+static int allow(const char *what, const char *value)
+{
+	int fd = open(join("/sys/kernel/debug", what), O_WRONLY | O_CLOEXEC);
+	int ret = fd < 0 || write(fd, value, strlen(value)) < 0 ? -1 : 0;
+
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* All that may sleep, too, and without a line in the log. */
+static int allow_all(void)
+{
+	return allow("failslab/ignore-gfp-wait", "N") ||
+	       allow("failslab/verbose", "0") ||
+	       allow("fail_page_alloc/ignore-gfp-wait", "N") ||
+	       allow("fail_page_alloc/ignore-gfp-highmem", "N") ||
+	       allow("fail_page_alloc/min-order", "0") ||
+	       allow("fail_page_alloc/verbose", "0");
+}
+
+static int get_bytes(const char *path, struct bytes *b)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), ret = -1;
+
+	*b = (struct bytes) { };
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st)) {
+		b->size = st.st_size;
+		b->data = malloc(b->size + 1);
+		if (b->data && read(fd, b->data, b->size) == st.st_size)
+			ret = 0;
+	}
+	close(fd);
+	return ret;
+}
+
+/* Every byte is an old or a new one. */
+static bool either(const struct bytes *b, const struct bytes *old,
+		   const struct bytes *new, bool cut)
+{
+	size_t least = old->size < new->size ? old->size : new->size;
+	size_t most = old->size + new->size - least;
+
+	if (cut ? b->size < least || b->size > most : b->size != old->size) {
+		printf("# %zu bytes, were %zu, would be %zu\n", b->size, old->size,
+		       new->size);
+		return false;
+	}
+	for (size_t i = 0; i < b->size; i++) {
+		if ((i < old->size && b->data[i] == old->data[i]) ||
+		    (i < new->size && b->data[i] == new->data[i]))
+			continue;
+		printf("# byte %zu is %02x\n", i, b->data[i]);
+		return false;
+	}
+	return true;
+}
+
+FIXTURE_SETUP(faults)
+{
+	struct world *w = &self->w;
+	const struct fault_op *op = variant->op;
+	struct fault_run run = { .w = w, .fd = -1 };
+	unsigned int flags;
+	struct statfs st;
+
+	self->control = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
+	if (self->control < 0 || allow_all())
+		SKIP(return, "this kernel makes no allocation fail");
+	if (world_is_overlay())
+		SKIP(return, "overlayfs has no layers with split files");
+	mkdir(world_dir(), 0755);
+	if (!getenv("VENEER_FAULTS") &&
+	    (statfs(world_dir(), &st) || st.f_type != TMPFS_MAGIC))
+		SKIP(return, "only on tmpfs, unless VENEER_FAULTS says how many");
+	OK(fault_world(w));
+	flags = TREE_NLINK | w->tree_flags;
+	OK(fault_stage(w->plain));
+	OK(tree_scan(&self->before, w->plain, flags));
+	if (op->bytes)
+		OK(get_bytes(join(w->plain, op->bytes), &self->old));
+	run.at = w->pfd;
+	run.in = w->plain;
+	if (!op->alone) {
+		if (op->begin)
+			OK(op->begin(&run));
+		self->value = op->run(&run);
+		ASSERT_LE(0, self->value)
+			TH_LOG("%s", err_name(-self->value));
+		fault_end(&run);
+	}
+	OK(tree_scan(&self->after, w->plain, flags));
+	if (op->bytes)
+		OK(get_bytes(join(w->plain, op->bytes), &self->new));
+}
+
+FIXTURE_TEARDOWN(faults)
+{
+	struct world *w = &self->w;
+
+	if (!*w->root)
+		return;
+	/* The plain directory is compared all the time. */
+	w->no_compare = true;
+	FINISH(w);
+	tree_free(&self->before);
+	tree_free(&self->after);
+}
+
+/* Alike, but for what is said of one path. */
+static bool same_tree(const struct tree *a, const struct tree *b, const char *but)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++) {
+		if (strcmp(a->entry[i].path, b->entry[i].path))
+			return false;
+		if (but && !strcmp(a->entry[i].path, but))
+			continue;
+		if (strcmp(a->entry[i].desc, b->entry[i].desc))
+			return false;
+	}
+	return true;
+}
+
+#define BEFORE	1
+#define AFTER	2
+#define BETWEEN	4	/* some bytes of a file are new ones */
+
+/* In which of these states is the mount?  0, with the differences printed. */
+static int state(FIXTURE_DATA(faults) *self, const struct fault_op *op)
+{
+	struct world *w = &self->w;
+	struct bytes bytes;
+	struct tree now;
+	int ret = 0;
+
+	if (tree_scan(&now, w->mnt, TREE_CHECK | TREE_NLINK | w->tree_flags))
+		return 0;
+	if (!now.problems && same_tree(&now, &self->before, NULL))
+		ret |= BEFORE;
+	if (!now.problems && same_tree(&now, &self->after, NULL))
+		ret |= AFTER;
+	if (!ret && op->bytes && same_tree(&now, &self->before, op->bytes) &&
+	    !get_bytes(join(w->mnt, op->bytes), &bytes)) {
+		if (either(&bytes, &self->old, &self->new, op->cut))
+			ret = BETWEEN;
+		free(bytes.data);
+	}
+	if (!ret) {
+		tree_diff(&self->before, "before", &now, "now");
+		tree_diff(&self->after, "after", &now, "now");
+	}
+	tree_free(&now);
+	fflush(stdout);
+	return ret;
+}
+
+/* The names in a directory of the upper or of work. */
+static int count_names(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *de;
+	int n = 0;
+
+	while (dir && (de = readdir(dir)))
+		n += de->d_name[0] != '.';
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* How many files of a tree have a record of where their data is. */
+static int count_records(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *de;
+	int n = 0;
+
+	while (dir && (de = readdir(dir))) {
+		char child[PATH_MAX];
+
+		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
+			continue;
+		snprintf(child, sizeof(child), "%s/%s", path, de->d_name);
+		if (de->d_type == DT_DIR)
+			n += count_records(child);
+		else if (de->d_type == DT_REG)
+			n += getxattr(child, "trusted.veneer.split", NULL, 0) > 0;
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* An upper as it is before the operation, mounted. */
+static void begin_again(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+			bool warm)
+{
+	struct world *w = &self->w;
+	struct tree tree;
+
+	OK(world_umount(w));
+	OK(remove_tree(w->upper));
+	OK(remove_tree(w->work));
+	OK(mkdir(w->upper, 0755));
+	OK(mkdir(w->work, 0755));
+	OK(world_mount(w));
+	OK(fault_stage(w->mnt));
+	if (warm) {
+		OK(tree_scan(&tree, w->mnt, 0));
+		tree_free(&tree);
+	} else {
+		OK(world_remount(w));
+	}
+}
+
+static void arm(int control, int n)
+{
+	char number[16];
+	int len = snprintf(number, sizeof(number), "%d", n);
+
+	if (pwrite(control, number, len, 0) != len)
+		abort();
+}
+
+/* How many allocations are left until one fails?  0: it has. */
+static int disarm(int control)
+{
+	char left[16] = "";
+
+	if (pread(control, left, sizeof(left) - 1, 0) <= 0)
+		abort();
+	arm(control, 0);
+	return atoi(left);
+}
+
+static void start(struct fault_run *run, struct world *w)
+{
+	run->at = w->mfd;
+	run->in = w->mnt;
+}
+
+/*
+ * The file that the operation would have cut is written to far past its end: that
+ * stays, however far the cut has come.
+ */
+static void extend(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+		   const char *path, int n)
+{
+	struct world *w = &self->w;
+	int fd = OK(openat(w->mfd, path, O_WRONLY | O_CLOEXEC));
+	struct stat st;
+	char c = 0;
+
+	OK(pwrite(fd, "x", 1, 100000));
+	OK(fsync(fd));
+	close(fd);
+	OK(world_remount(w));
+	fd = OK(openat(w->mfd, path, O_RDONLY | O_CLOEXEC));
+	OK(fstat(fd, &st));
+	CHECK(st.st_size == 100001 && pread(fd, &c, 1, 100000) == 1 && c == 'x',
+	      "fault %d: what was written later is lost, size %ld", n, (long)st.st_size);
+	close(fd);
+}
+
+/* Makes the n-th allocation fail. Returns how many were missing to get there. */
+static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+		  const struct fault_op *op, bool warm, int n, enum next next)
+{
+	struct world *w = &self->w;
+	struct fault_run run = { .w = w, .fd = -1 };
+	bool done;
+	long value;
+	int was, is, left;
+
+	begin_again(_metadata, self, warm);
+	start(&run, w);
+	if (op->begin)
+		OK(op->begin(&run));
+	arm(self->control, n);
+	value = op->run(&run);
+	left = disarm(self->control);
+	if (left)
+		CHECK(value == self->value, "without a fault: %ld, %s", value,
+		      err_name(value < 0 ? -value : 0));
+	/* What tmpfs says when it cannot have an inode. */
+	if (value < 0)
+		CHECK(value == -ENOMEM || value == -ENOSPC, "fault %d: the error is %s", n,
+		      err_name(-value));
+	else if (value != self->value)
+		CHECK(op->bytes && value < self->value, "fault %d: %ld instead of %ld",
+		      n, value, self->value);
+
+	if (op->alone && !w->mounted)
+		OK(world_mount(w));
+	if (next == DROP_CACHES)
+		OK(drop_caches());
+	was = state(self, op);
+	CHECK(was, "fault %d, %s: neither as before nor as after it", n,
+	      err_name(value < 0 ? -value : 0));
+	if (value == self->value)
+		CHECK(was & AFTER, "fault %d: it did not do what it says", n);
+	if (next == REMOUNT) {
+		fault_end(&run);
+		OK(world_remount(w));
+		start(&run, w);
+		is = state(self, op);
+		CHECK(is & was, "fault %d: another tree after a remount (%d, was %d)", n,
+		      is, was);
+	}
+
+	if (next == EXTEND) {
+		fault_end(&run);
+		extend(_metadata, self, op->bytes, n);
+		OK(world_umount(w));
+		return left;
+	}
+
+	done = value >= 0 || (was & ~BEFORE) == AFTER;
+	if (!done) {
+		if (next == REMOUNT && op->begin)
+			OK(op->begin(&run));
+		value = op->run(&run);
+		CHECK(value == self->value, "after fault %d: %ld, %s", n, value,
+		      err_name(value < 0 ? -value : 0));
+	}
+	fault_end(&run);
+	if (op->alone && !w->mounted)
+		OK(world_mount(w));
+	OK(world_remount(w));
+	if (value == self->value)
+		CHECK(state(self, op) & AFTER, "after fault %d and a remount", n);
+	CHECK(!count_names(join(w->work, "work")), "after fault %d something is in work/", n);
+	OK(world_umount(w));
+	CHECK(count_names(U(".veneer/map")) <= count_records(w->upper),
+	      "after fault %d: a block map without a file", n);
+	return left;
+}
+
+/*
+ * With VENEER_FAULTS=all, every allocation fails, and once for everything that
+ * can come after; else as many as that says fail, spread over the operation.
+ */
+static void all_faults(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+		       const struct fault_op *op, bool warm)
+{
+	const char *how = getenv("VENEER_FAULTS") ?: DEFAULT_FAULTS;
+	const bool all = !strcmp(how, "all");
+	const int nr = FAULTS - fault(_metadata, self, op, warm, FAULTS, RETRY);
+	const int nexts = op->cut ? NEXTS : EXTEND;
+	const int step = all ? 1 : nr / atoi(how) ?: 1;
+
+	CHECK(nr < FAULTS, "there is no end of allocations");
+	for (int n = 1 + step / 2; n <= nr; n += step)
+		for (int next = 0; next < nexts; next++)
+			if (all || n % nexts == next)
+				fault(_metadata, self, op, warm, n, next);
+	TH_LOG("%d allocations, %s", nr, warm ? "warm" : "cold");
+}
+
+TEST_F(faults, allocations)
+{
+	if (!self->before.count)
+		return;
+	all_faults(_metadata, self, variant->op, false);
+	all_faults(_metadata, self, variant->op, true);
+}
+
+TEST_HARNESS_MAIN
