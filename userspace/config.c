@@ -27,7 +27,7 @@ static const struct key {
 	{ "layer_bytes", "VENEER_LAYER_BYTES", "256G", NULL, &config.layer_bytes },
 	{ "layer_entries", "VENEER_LAYER_ENTRIES", "10M", NULL, &config.layer_entries },
 	{ "layer_devices", "VENEER_LAYER_DEVICES", "4K", NULL, &config.layer_devices },
-	{ "layer_delta", "VENEER_LAYER_DELTA", "64K", NULL, &config.layer_delta },
+	{ "layer_delta", "VENEER_LAYER_DELTA", "256K", NULL, &config.layer_delta },
 	{ "project_first", "VENEER_PROJECT_FIRST", "1000000", NULL, &config.project_first },
 };
 

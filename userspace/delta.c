@@ -80,7 +80,8 @@ static void set_bit(struct delta *delta, uint64_t at)
 	if (at >= delta->below_size)
 		return;
 	delta->bits[block / 8] |= 1 << block % 8;
-	delta->differs = true;
+	delta->pieces += !delta->in_piece;
+	delta->in_piece = true;
 }
 
 static bool is_zero(const unsigned char *bytes, size_t length)
@@ -107,10 +108,12 @@ static int flush(struct delta *delta, struct fault *fault)
 		bool same = i + length <= (size_t)got &&
 			!memcmp(delta->bytes + i, delta->old + i, length);
 
-		if (same)
+		if (same) {
 			delta->saved += length;
-		else
+			delta->in_piece = false;
+		} else {
 			set_bit(delta, delta->at + i);
+		}
 		if (!same && !is_zero(delta->bytes + i, length))
 			continue;
 		/* What comes before is written; this block is below, or a hole. */
@@ -181,6 +184,7 @@ static int skip(struct delta *delta, uint64_t end, struct fault *fault)
 			stop = delta->comparable;
 		zeros = chain_zeros(&delta->chain, at, stop);
 		zeros = zeros == delta->comparable ? zeros : zeros & ~mask;
+		delta->in_piece &= zeros <= at;
 		if (zeros > at)
 			delta->at = zeros;
 		else if (gather(delta, NULL, end - at < mask + 1 ? end - at : mask + 1, fault) < 0)
@@ -268,10 +272,10 @@ int delta_end(struct delta *delta, uint64_t *saved, struct fault *fault)
 	if (!delta->plain && (skip(delta, delta->size, fault) < 0 || flush(delta, fault) < 0))
 		return -1;
 	split.below_size = delta->below_size;
-	same = !delta->differs && delta->size == delta->old_size;
+	same = !delta->pieces && delta->size == delta->old_size;
 	enough = same ? delta->saved >= delta->policy->same :
 		delta->saved >= delta->policy->split &&
-		delta->saved >= delta->size / delta->policy->share;
+		delta->saved / delta->policy->piece >= delta->pieces;
 	if (same)
 		split.bits = NULL;
 	if (!delta->plain && !enough && fill_in(delta, fault) < 0)

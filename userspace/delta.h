@@ -12,7 +12,7 @@
 /* When a file is stored as a difference. */
 struct delta_policy {
 	uint64_t split;		/* so many bytes have to be saved by a split file ... */
-	unsigned share;		/* ... which are one part in so many of the file */
+	uint64_t piece;		/* ... and so many for each piece of it that differs */
 	uint64_t same;		/* so many by a file that is equal: it needs no map */
 };
 
@@ -30,7 +30,8 @@ struct delta {
 	uint64_t at;		/* all before it is done */
 	size_t length;
 	uint64_t saved;		/* bytes that were not written */
-	bool differs;		/* a bit is set */
+	uint64_t pieces;	/* runs of blocks that differ */
+	bool in_piece;		/* the last block did */
 	bool plain;		/* it has been filled in: no comparing any more */
 };
 

@@ -57,9 +57,9 @@ static int unpack_layer(int archive, int tree, struct below *below, struct twins
 	const struct unpack_limits limits = {
 		config->layer_bytes, config->layer_entries, config->layer_devices,
 	};
-	/* Why these numbers: "Layers as differences" in the design notes. */
+	/* Why these numbers: "How much is enough" in Documentation/helper.rst. */
 	const struct delta_policy deltas = {
-		.split = config->layer_delta, .share = 4, .same = 8192,
+		.split = config->layer_delta, .piece = config->layer_delta / 8 + 1, .same = 8192,
 	};
 	const struct import_how how = {
 		.limits = &limits, .progress = progress, .below = below,

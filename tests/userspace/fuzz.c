@@ -114,7 +114,7 @@ static int nobody_tells(void *context, const char *path, const char *problem,
 static void differences(int archive)
 {
 	const struct unpack_limits limits = { 1 << 24, 1000, 10 };
-	const struct delta_policy all = { .split = 1, .share = 1 << 30, .same = 1 };
+	const struct delta_policy all = { .split = 1, .piece = 1, .same = 1 };
 	const struct import_how plainly = { .limits = &limits };
 	const struct import_how over = { .limits = &limits, .below = &below, .deltas = &all };
 	AUTO_FD first = make_directory("first"), second = make_directory("second");
