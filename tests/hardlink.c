@@ -319,24 +319,6 @@ TEST_F(hardlink, directory_goes)
 	ONE_FILE(3, name[0], name[1], "e/back");
 }
 
-/* Makes the upper the topmost layer, and a new upper. */
-static int upper_becomes_layer(struct world *w)
-{
-	char old[WORLD_PATH];
-
-	if (world_umount(w) || world_check_layers(w) ||
-	    w->nlayers == WORLD_LAYERS)
-		return -1;
-	snprintf(old, sizeof(old), "%.200s/old%d", w->root, w->nlayers);
-	if (rename(w->upper, old) || mkdir(w->upper, 0755))
-		return -1;
-	memmove(w->layer[1], w->layer[0], w->nlayers * sizeof(w->layer[0]));
-	memcpy(w->layer[0], old, sizeof(old));
-	w->nlayers++;
-	memset(w->sealed, 0, sizeof(w->sealed));
-	return world_mount(w);
-}
-
 TEST_F(hardlink, upper_becomes_layer)
 {
 	struct world *w = &self->w;
@@ -347,7 +329,7 @@ TEST_F(hardlink, upper_becomes_layer)
 	BOTH_OK(write_text(P(name[1]), "in the first\n"));
 	BOTH_OK(fchmodat(at, "d/x", 0600, 0));
 	BOTH_OK(linkat(at, name[1], at, "other/new", 0));
-	OK(upper_becomes_layer(w));
+	OK(world_deepen(w));
 	ONE_FILE(4, ALL_NAMES, "other/new");
 	ONE_FILE(2, "d/x", "other/y");
 	SAME_TREES(w);
@@ -360,7 +342,7 @@ TEST_F(hardlink, upper_becomes_layer)
 	OK(world_remount(w));
 	SAME_TREES(w);
 	BOTH_OK(unlinkat(at, name[1], 0));
-	OK(upper_becomes_layer(w));
+	OK(world_deepen(w));
 	ONE_FILE(3, name[0], name[2], "other/new");
 	ONE_FILE(1, "d/x");
 	SAME_TREES(w);

@@ -130,6 +130,17 @@ out:
 	return ret;
 }
 
+char *tree_xattrs(const char *path)
+{
+	struct text text = { };
+
+	say(&text, "%s", "");
+	if (!say_xattrs(&text, path))
+		return text.buf;
+	free(text.buf);
+	return NULL;
+}
+
 static int read_link(const char *path, char target[PATH_MAX + 1])
 {
 	ssize_t n = readlink(path, target, PATH_MAX);
@@ -186,9 +197,19 @@ static void say_stat(struct text *t, const struct stat *st, unsigned int flags)
 	if (flags & (dir ? TREE_DIRTIME : TREE_MTIME))
 		say(t, " mtime %lld.%09ld", (long long)st->st_mtim.tv_sec,
 		    st->st_mtim.tv_nsec);
+	/* Those that moved later hold what the clock said. */
+	if ((flags & TREE_SETTIMES) && st->st_mtim.tv_sec < TREE_LONG_AGO)
+		say(t, " mtime %lld.%09ld", (long long)st->st_mtim.tv_sec,
+		    st->st_mtim.tv_nsec);
+	if ((flags & TREE_SETTIMES) && st->st_atim.tv_sec < TREE_LONG_AGO)
+		say(t, " atime %lld.%09ld", (long long)st->st_atim.tv_sec,
+		    st->st_atim.tv_nsec);
 	if (flags & TREE_SEAL)
-		say(t, " ino %llu blocks %lld atime %lld.%09ld ctime %lld.%09ld",
-		    (unsigned long long)st->st_ino, (long long)st->st_blocks,
+		say(t, " ino %llu blocks %lld", (unsigned long long)st->st_ino,
+		    (long long)st->st_blocks);
+	/* Of a link with several names: each would show what the one before has left. */
+	if ((flags & TREE_SEAL) && !(S_ISLNK(st->st_mode) && st->st_nlink > 1))
+		say(t, " atime %lld.%09ld ctime %lld.%09ld",
 		    (long long)st->st_atim.tv_sec, st->st_atim.tv_nsec,
 		    (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec);
 }
@@ -229,6 +250,7 @@ static int add(struct scan *s, const char *rel, struct stat *st)
 			abort();
 	}
 	tree->entry[tree->count].path = strdup(rel);
+	tree->entry[tree->count].ino = st->st_ino;
 	tree->entry[tree->count++].desc = text.buf;
 	return 0;
 }
@@ -367,6 +389,55 @@ size_t tree_diff(const struct tree *a, const char *name_a,
 	}
 	if (diffs > 20)
 		printf("# and %zu more differences\n", diffs - 20);
+	return diffs;
+}
+
+/* For each entry, the first one that is a name of the same object. */
+static size_t *first_names(const struct tree *t)
+{
+	size_t *first = calloc(t->count + 1, sizeof(*first));
+
+	if (!first)
+		abort();
+	for (size_t i = 0; i < t->count; i++) {
+		first[i] = i;
+		for (size_t j = 0; j < i && first[i] == i; j++)
+			if (t->entry[j].ino == t->entry[i].ino)
+				first[i] = j;
+	}
+	return first;
+}
+
+size_t tree_diff_links(struct tree *a, const char *name_a, struct tree *b,
+		       const char *name_b)
+{
+	size_t *x = first_names(a), *y = first_names(b), diffs = 0;
+
+	for (size_t i = 0; i < a->count && i < b->count; i++) {
+		if (x[i] == y[i])
+			continue;
+		diffs++;
+		printf("# %s is %s in %s, and %s in %s\n", a->entry[i].path,
+		       x[i] == i ? "another object" : a->entry[x[i]].path, name_a,
+		       y[i] == i ? "another object" : b->entry[y[i]].path, name_b);
+	}
+	free(x);
+	free(y);
+	return diffs;
+}
+
+size_t tree_diff_numbers(const struct tree *a, const struct tree *b)
+{
+	size_t diffs = 0;
+
+	for (size_t i = 0; i < a->count && i < b->count; i++) {
+		if (a->entry[i].ino == b->entry[i].ino)
+			continue;
+		if (diffs++ < 20)
+			printf("# %s is %llu, and was %llu\n", a->entry[i].path,
+			       (unsigned long long)b->entry[i].ino,
+			       (unsigned long long)a->entry[i].ino);
+	}
 	return diffs;
 }
 

@@ -7,6 +7,7 @@
 #define VENEER_TESTS_TREE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 enum {
 	TREE_MTIME	= 1 << 0,	/* mtime of everything but directories */
@@ -19,11 +20,17 @@ enum {
 	TREE_NLINK	= 1 << 5,	/* nlink of non-directories */
 	TREE_NOXATTR	= 1 << 6,
 	TREE_NODINO	= 1 << 7,	/* TREE_CHECK without d_ino */
+	TREE_SETTIMES	= 1 << 8,	/* atime and mtime of everything, if they
+					 * were set to a time long ago */
 };
+
+/* Nothing that a test does happens before this time, and nothing sets a later one. */
+#define TREE_LONG_AGO 1500000000
 
 struct tree_entry {
 	char *path;
 	char *desc;
+	ino_t ino;
 };
 
 struct tree {
@@ -42,5 +49,15 @@ size_t tree_diff(const struct tree *a, const char *name_a,
 /* Scan both, compare, free: 0 when alike. */
 int tree_compare(const char *a, unsigned int flags_a, const char *b,
 		 unsigned int flags_b);
+/*
+ * Of two trees that do not differ: names of one object in one of them are names of
+ * one object in the other. The number of those that are not, each printed.
+ */
+size_t tree_diff_links(struct tree *a, const char *name_a, struct tree *b,
+		       const char *name_b);
+/* Of two views of one tree: every object has the same number in both. */
+size_t tree_diff_numbers(const struct tree *a, const struct tree *b);
+/* The xattrs of an object, sorted, with their values; NULL with a line printed. */
+char *tree_xattrs(const char *path);
 
 #endif

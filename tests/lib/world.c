@@ -150,7 +150,8 @@ static int set_times(const char *root, const char *rel)
 	snprintf(path, sizeof(path), "%s/%s", root, rel);
 	if (lstat(path, &st))
 		return cannot("stat", path);
-	for (const char *p = rel; *p; p++)
+	/* Which of its names is the last one seen hangs on the filesystem. */
+	for (const char *p = S_ISDIR(st.st_mode) || st.st_nlink == 1 ? rel : ""; *p; p++)
 		ts[1].tv_nsec = (ts[1].tv_nsec * 31 + *p) % 1000000000;
 	if (utimensat(AT_FDCWD, path, ts, AT_SYMLINK_NOFOLLOW))
 		return cannot("set the times of", path);
@@ -171,14 +172,18 @@ static int set_times(const char *root, const char *rel)
 	return ret;
 }
 
+static int seal(struct world *w, int layer)
+{
+	return tree_scan(&w->sealed[layer], w->layer[layer], TREE_MTIME | TREE_DIRTIME |
+			 TREE_SEAL | TREE_NLINK | TREE_SEALING);
+}
+
 int world_seal(struct world *w)
 {
 	for (int i = 0; i < w->nlayers; i++) {
 		if (!w->keep_times && set_times(w->layer[i], ""))
 			return -1;
-		if (tree_scan(&w->sealed[i], w->layer[i],
-			      TREE_MTIME | TREE_DIRTIME | TREE_SEAL |
-			      TREE_NLINK | TREE_SEALING))
+		if (seal(w, i))
 			return -1;
 	}
 	if (w->keep_times)
@@ -293,7 +298,7 @@ int world_mount(struct world *w)
 	for (int i = 0; i < WORLD_OPTIONS; i++)
 		if (w->option[i][0])
 			memcpy(option[n++], w->option[i], sizeof(option[n]));
-	fd = fs_mount(world_fstype(), option, 0, w->mnt, w->log, sizeof(w->log));
+	fd = fs_mount(world_fstype(), option, w->attr, w->mnt, w->log, sizeof(w->log));
 	if (fd < 0) {
 		errno = -fd;
 		cannot("mount", w->mnt);
@@ -322,6 +327,34 @@ int world_umount(struct world *w)
 int world_remount(struct world *w)
 {
 	return world_umount(w) ?: world_mount(w);
+}
+
+int world_deepen(struct world *w)
+{
+	struct timespec ts[2];
+	struct stat st;
+	char name[32];
+
+	if (w->nlayers == WORLD_LAYERS) {
+		errno = E2BIG;
+		return cannot("add a layer to", w->root);
+	}
+	if (world_umount(w))
+		return -1;
+	if (stat(w->upper, &st))
+		return cannot("stat", w->upper);
+	memmove(w->layer[1], w->layer[0], w->nlayers * sizeof(w->layer[0]));
+	memmove(&w->sealed[1], &w->sealed[0], w->nlayers * sizeof(w->sealed[0]));
+	memcpy(w->layer[0], w->upper, sizeof(w->upper));
+	snprintf(name, sizeof(name), "upper%d", w->nlayers++);
+	if (seal(w, 0) || make_dir(w->upper, w->root, name))
+		return -1;
+	/* A mount's root is its upper's. */
+	ts[0] = st.st_atim;
+	ts[1] = st.st_mtim;
+	if (utimensat(AT_FDCWD, w->upper, ts, 0))
+		return cannot("set the times of", w->upper);
+	return world_mount(w);
 }
 
 int world_end(struct world *w)

@@ -37,7 +37,7 @@ enum where {
 			 * the layer and in the upper */
 };
 
-#define WORLD_LAYERS 4
+#define WORLD_LAYERS 8
 #define WORLD_PATH 256
 #define WORLD_OPTIONS 8
 
@@ -57,6 +57,7 @@ struct world {
 	bool no_defaults;	/* on overlayfs: no metacopy, no redirect_dir */
 	bool keep_times;	/* do not give all objects fixed times */
 	unsigned int tree_flags;	/* more flags for comparing with plain */
+	unsigned int attr;	/* of the mount, MOUNT_ATTR_* */
 	const char *option[WORLD_OPTIONS][2];	/* more mount options */
 
 	int mfd, pfd;		/* the roots of mnt and plain, or -1 */
@@ -79,6 +80,8 @@ int world_seal(struct world *w);
 int world_mount(struct world *w);
 int world_umount(struct world *w);
 int world_remount(struct world *w);
+/* Makes the upper the topmost layer, under a new upper. */
+int world_deepen(struct world *w);
 int world_check_layers(struct world *w);
 /* Unmounts, checks that no layer was written, removes everything. */
 int world_end(struct world *w);
