@@ -393,19 +393,10 @@ static struct dentry *make_temp(struct copy_up *c)
 static int install(struct copy_up *c, struct dentry *temp)
 {
 	struct dentry *parent = dget_parent(c->dentry);
-	struct dentry *dir = veneer_upper(d_inode(parent));
-	const struct path dir_path = veneer_upper_path(c->m, dir);
-	struct kstat times;
-	int err;
+	int err = veneer_temp_install_unseen(c->m, temp,
+					     veneer_upper(d_inode(parent)),
+					     c->dentry->d_name.name);
 
-	err = vfs_getattr(&dir_path, &times, STATX_ATIME | STATX_MTIME,
-			  AT_STATX_SYNC_AS_STAT);
-	if (!err)
-		err = veneer_temp_install(c->m, temp, dir,
-					  c->dentry->d_name.name);
-	/* The object is there; a wrong time would be no reason to fail. */
-	if (!err)
-		set_times(c->m, dir, &times);
 	dput(parent);
 	return err;
 }

@@ -153,7 +153,7 @@ static struct dentry *make_dir_at(struct veneer_mount *m, struct dentry *parent,
 				  const char *name)
 {
 	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
-	struct dentry *dir = veneer_upper_make(m, parent, name, &new);
+	struct dentry *dir = veneer_upper_make_unseen(m, parent, name, &new);
 
 	if (dir != ERR_PTR(-EEXIST))
 		return dir;
@@ -573,36 +573,15 @@ int veneer_links_settle(struct inode *inode)
 	return change_counts(inode, &links);
 }
 
-/* Restores the times of a directory of the upper that shows no change. */
-static void restore_times(struct veneer_mount *m, struct dentry *dir,
-			  const struct kstat *stat)
-{
-	struct iattr attr = {
-		.ia_valid = ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET |
-			    ATTR_MTIME_SET,
-		.ia_atime = stat->atime,
-		.ia_mtime = stat->mtime,
-	};
-
-	inode_lock(d_inode(dir));
-	notify_change(veneer_upper_idmap(m), dir, &attr, NULL);
-	inode_unlock(d_inode(dir));
-}
-
 static int link_into(struct veneer_mount *m, struct inode *inode,
 		     struct dentry *dir, const char *name)
 {
 	const struct veneer_new new = { .hardlink = veneer_upper(inode) };
-	const struct path dir_path = veneer_upper_path(m, dir);
 	struct veneer_links links, settled;
 	struct dentry *made;
-	struct kstat times;
 	int err;
 
-	err = vfs_getattr(&dir_path, &times, STATX_ATIME | STATX_MTIME,
-			  AT_STATX_SYNC_AS_STAT);
-	if (!err)
-		err = veneer_links_settle(inode);
+	err = veneer_links_settle(inode);
 	if (err)
 		return err;
 
@@ -615,7 +594,7 @@ static int link_into(struct veneer_mount *m, struct inode *inode,
 	if (err)
 		return err;
 
-	made = veneer_upper_make(m, dir, name, &new);
+	made = veneer_upper_make_unseen(m, dir, name, &new);
 	if (IS_ERR(made)) {
 		/* Should this fail, too: the next change settles it. */
 		change_counts(inode, &settled);
@@ -623,7 +602,6 @@ static int link_into(struct veneer_mount *m, struct inode *inode,
 	}
 	dput(made);
 	veneer_links_settle(inode);
-	restore_times(m, dir, &times);
 	return 0;
 }
 

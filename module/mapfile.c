@@ -247,7 +247,7 @@ static struct dentry *dir_get(struct veneer_mount *m, struct dentry *parent,
 	err = mnt_want_write(m->upper);
 	if (err)
 		return ERR_PTR(err);
-	dir = veneer_upper_make(m, parent, name, &new);
+	dir = veneer_upper_make_unseen(m, parent, name, &new);
 	mnt_drop_write(m->upper);
 	return dir == ERR_PTR(-EEXIST) ? find(&root, parent, name) : dir;
 }

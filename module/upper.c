@@ -47,6 +47,36 @@ static int make_at(struct veneer_mount *m, struct inode *dir,
 	}
 }
 
+/* The same at a name of a locked directory. */
+static struct dentry *make_named(struct veneer_mount *m, struct dentry *dir,
+				 const char *name, const struct veneer_new *new)
+{
+	struct dentry *dentry;
+	int err = 0;
+
+	dentry = veneer_lookup_locked(veneer_upper_idmap(m), name, dir);
+	if (IS_ERR(dentry))
+		return dentry;
+	if (d_is_positive(dentry))
+		err = -EEXIST;
+	else
+		err = make_at(m, d_inode(dir), dentry, new);
+
+	/* Some filesystems leave a new directory to be looked up. */
+	if (!err && (d_is_negative(dentry) || d_unhashed(dentry))) {
+		dput(dentry);
+		dentry = veneer_lookup_locked(veneer_upper_idmap(m), name, dir);
+		if (IS_ERR(dentry))
+			return dentry;
+		if (d_is_negative(dentry))
+			err = -EIO;
+	}
+	if (!err)
+		return dentry;
+	dput(dentry);
+	return ERR_PTR(err);
+}
+
 /**
  * veneer_upper_make - make an object under its own name
  * @m: the mount
@@ -61,29 +91,55 @@ struct dentry *veneer_upper_make(struct veneer_mount *m, struct dentry *dir,
 				 const char *name, const struct veneer_new *new)
 {
 	struct dentry *dentry;
-	int err = 0;
 
 	inode_lock_nested(d_inode(dir), I_MUTEX_PARENT);
-	dentry = veneer_lookup_locked(veneer_upper_idmap(m), name, dir);
-	if (!IS_ERR(dentry)) {
-		if (d_is_positive(dentry))
-			err = -EEXIST;
-		else
-			err = make_at(m, d_inode(dir), dentry, new);
+	dentry = make_named(m, dir, name, new);
+	inode_unlock(d_inode(dir));
+	return dentry;
+}
 
-		/* Some filesystems leave a new directory to be looked up. */
-		if (!err && (d_is_negative(dentry) || d_unhashed(dentry))) {
-			dput(dentry);
-			dentry = veneer_lookup_locked(veneer_upper_idmap(m),
-						      name, dir);
-			if (!IS_ERR(dentry) && d_is_negative(dentry))
-				err = -EIO;
-		}
-		if (err) {
-			dput(dentry);
-			dentry = ERR_PTR(err);
-		}
-	}
+/*
+ * Whatever else moves the times of a directory of the upper holds its lock: put
+ * back before that is given up, they do not tell of what was done under it.
+ */
+static struct iattr times_of(struct dentry *dir)
+{
+	return (struct iattr) {
+		.ia_valid = ATTR_ATIME | ATTR_MTIME | ATTR_ATIME_SET |
+			    ATTR_MTIME_SET,
+		.ia_atime = inode_get_atime(d_inode(dir)),
+		.ia_mtime = inode_get_mtime(d_inode(dir)),
+	};
+}
+
+/* What was done is done; a wrong time would be no reason to fail. */
+static void put_times_back(struct veneer_mount *m, struct dentry *dir,
+			   struct iattr *times)
+{
+	notify_change(veneer_upper_idmap(m), dir, times, NULL);
+}
+
+/**
+ * veneer_upper_make_unseen - make an object that is no change to users
+ * @m: the mount
+ * @dir: a directory of the upper, not locked
+ * @name: the name
+ * @new: what to make
+ *
+ * As veneer_upper_make(), but the directory's times do not tell.
+ */
+struct dentry *veneer_upper_make_unseen(struct veneer_mount *m,
+					struct dentry *dir, const char *name,
+					const struct veneer_new *new)
+{
+	struct dentry *dentry;
+	struct iattr times;
+
+	inode_lock_nested(d_inode(dir), I_MUTEX_PARENT);
+	times = times_of(dir);
+	dentry = make_named(m, dir, name, new);
+	if (!IS_ERR(dentry))
+		put_times_back(m, dir, &times);
 	inode_unlock(d_inode(dir));
 	return dentry;
 }
@@ -169,20 +225,11 @@ static int lock_work_and(struct veneer_mount *m, struct dentry *temp,
 	return 0;
 }
 
-/**
- * veneer_temp_install - give an object of work/ its name
- * @m: the mount
- * @temp: the object
- * @dir: a directory of the upper, not locked
- * @name: the name, which is free or has a whiteout
- *
- * Return: 0, and the object is no longer in work/; or a negative error,
- * %-ESTALE when something is there that was made behind our back.
- */
-int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
-			struct dentry *dir, const char *name)
+static int install(struct veneer_mount *m, struct dentry *temp,
+		   struct dentry *dir, const char *name, bool unseen)
 {
 	struct dentry *target;
+	struct iattr times;
 	struct path path;
 	bool exchange;
 	int err;
@@ -191,6 +238,7 @@ int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
 	if (err)
 		return err;
 
+	times = times_of(dir);
 	target = veneer_lookup_locked(veneer_upper_idmap(m), name, dir);
 	if (IS_ERR(target)) {
 		unlock_rename(m->work, dir);
@@ -207,12 +255,43 @@ int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
 	if (!err)
 		err = rename_locked(m, temp, target,
 				    exchange ? RENAME_EXCHANGE : 0);
+	if (!err && unseen)
+		put_times_back(m, dir, &times);
 	unlock_rename(m->work, dir);
 
 	if (!err && exchange)
 		veneer_temp_discard(m, target);
 	dput(target);
 	return err;
+}
+
+/**
+ * veneer_temp_install - give an object of work/ its name
+ * @m: the mount
+ * @temp: the object
+ * @dir: a directory of the upper, not locked
+ * @name: the name, which is free or has a whiteout
+ *
+ * Return: 0, and the object is no longer in work/; or a negative error,
+ * %-ESTALE when something is there that was made behind our back.
+ */
+int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
+			struct dentry *dir, const char *name)
+{
+	return install(m, temp, dir, name, false);
+}
+
+/**
+ * veneer_temp_install_unseen - the same, for what is no change to users
+ * @m: the mount
+ * @temp: the object
+ * @dir: a directory of the upper, not locked; its times do not tell
+ * @name: the name, which is free
+ */
+int veneer_temp_install_unseen(struct veneer_mount *m, struct dentry *temp,
+			       struct dentry *dir, const char *name)
+{
+	return install(m, temp, dir, name, true);
 }
 
 /**

@@ -25,6 +25,9 @@ struct veneer_new {
 
 struct dentry *veneer_upper_make(struct veneer_mount *m, struct dentry *dir,
 				 const char *name, const struct veneer_new *new);
+struct dentry *veneer_upper_make_unseen(struct veneer_mount *m,
+					struct dentry *dir, const char *name,
+					const struct veneer_new *new);
 int veneer_upper_whiteout(struct veneer_mount *m, struct dentry *dir,
 			  const char *name);
 
@@ -32,6 +35,8 @@ struct dentry *veneer_temp_make(struct veneer_mount *m,
 				const struct veneer_new *new);
 int veneer_temp_install(struct veneer_mount *m, struct dentry *temp,
 			struct dentry *dir, const char *name);
+int veneer_temp_install_unseen(struct veneer_mount *m, struct dentry *temp,
+			       struct dentry *dir, const char *name);
 int veneer_temp_exchange(struct veneer_mount *m, struct dentry *temp,
 			 struct dentry *upper);
 int veneer_temp_take(struct veneer_mount *m, struct dentry *upper,

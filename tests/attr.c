@@ -209,6 +209,24 @@ TEST_F(attr, parent_mtime_at_copy_up)
 	EXPECT_EQ(a.st_mtim.tv_nsec, b.st_mtim.tv_nsec);
 }
 
+/* What Veneer keeps in the upper is no change to the root. */
+TEST_F(attr, root_mtime_at_split)
+{
+	struct world *w = &self->w;
+	struct stat a, b;
+	int fd;
+
+	OK(fstatat(w->mfd, ".", &a, 0));
+	fd = OK(openat(w->mfd, "d/big", O_WRONLY | O_CLOEXEC));
+	EXPECT_EQ(1, OK(write(fd, "x", 1)));
+	OK(fsync(fd));
+	close(fd);
+	OK(fstatat(w->mfd, ".", &b, 0));
+	EXPECT_EQ(a.st_mtim.tv_sec, b.st_mtim.tv_sec);
+	EXPECT_EQ(a.st_mtim.tv_nsec, b.st_mtim.tv_nsec);
+	w->no_compare = true;
+}
+
 TEST_F(attr, statx)
 {
 	struct world *w = &self->w;

@@ -122,6 +122,19 @@ TEST_F(hardlink, write)
 	CHECK(world_is_overlay() || entries(w) == 1, "%d entries", entries(w));
 }
 
+/* What Veneer keeps in the upper is no change to the root. */
+TEST_F(hardlink, root_mtime)
+{
+	struct world *w = &self->w;
+	struct stat a, b;
+
+	OK(fstatat(w->mfd, ".", &a, 0));
+	BOTH_OK(write_text(P(name[0]), "written\n"));
+	OK(fstatat(w->mfd, ".", &b, 0));
+	EXPECT_EQ(a.st_mtim.tv_sec, b.st_mtim.tv_sec);
+	EXPECT_EQ(a.st_mtim.tv_nsec, b.st_mtim.tv_nsec);
+}
+
 TEST_F(hardlink, metadata)
 {
 	struct world *w = &self->w;
