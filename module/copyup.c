@@ -31,6 +31,7 @@
 #include "links.h"
 #include "log.h"
 #include "marks.h"
+#include "namei.h"
 #include "record.h"
 #include "split.h"
 #include "times.h"
@@ -393,10 +394,12 @@ static struct dentry *make_temp(struct copy_up *c)
 static int install(struct copy_up *c, struct dentry *temp)
 {
 	struct dentry *parent = dget_parent(c->dentry);
-	int err = veneer_temp_install_unseen(c->m, temp,
-					     veneer_upper(d_inode(parent)),
-					     c->dentry->d_name.name);
+	int err = veneer_mark_impure_for(d_inode(parent), c->inode);
 
+	if (!err)
+		err = veneer_temp_install_unseen(c->m, temp,
+						 veneer_upper(d_inode(parent)),
+						 c->dentry->d_name.name);
 	dput(parent);
 	return err;
 }

@@ -20,7 +20,7 @@
 
 /**
  * veneer_mark_impure - a name here shows what its upper's own does not
- * @dir: a directory of a mount that has an upper, locked
+ * @dir: a directory of a mount that has an upper
  *
  * Runs with the mounter's credentials and write access to the upper.
  */
@@ -30,12 +30,28 @@ int veneer_mark_impure(struct inode *dir)
 	const struct path path = veneer_upper_path(m, veneer_upper(dir));
 	int err;
 
-	if (veneer_inode(dir)->impure)
+	if (READ_ONCE(veneer_inode(dir)->impure))
 		return 0;
 	err = veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_IMPURE,
 			      "y", 1);
-	veneer_inode(dir)->impure = !err;
+	if (!err)
+		WRITE_ONCE(veneer_inode(dir)->impure, true);
 	return err;
+}
+
+/**
+ * veneer_mark_impure_for - the same, if it is so of this object
+ * @dir: a directory of a mount that has an upper
+ * @inode: what is to get a name there by being copied up
+ *
+ * To a mount, a name that is below as well is always one to look at.  To a stack
+ * that has the upper as a layer it is not.
+ */
+int veneer_mark_impure_for(struct inode *dir, const struct inode *inode)
+{
+	if (!S_ISCHR(inode->i_mode) || inode->i_rdev != WHITEOUT_DEV)
+		return 0;
+	return veneer_mark_impure(dir);
 }
 
 static int set_mode(struct veneer_mount *m, struct dentry *upper, umode_t mode)
@@ -65,18 +81,15 @@ static int set_acls(struct veneer_mount *m, struct dentry *upper,
 }
 
 /*
- * Makes an object in work/ and puts it over the whiteout at its name.  What
- * the name's own directory would have passed on, we do: its default ACL and
- * its group.
+ * Makes an object in work/ that is to be in a directory of the mount.  What that
+ * would have passed on, we do: its default ACL and its group.
  */
-static struct dentry *make_over_whiteout(struct veneer_mount *m,
-					 struct inode *dir, const char *name,
-					 const struct veneer_new *new)
+static struct dentry *make_temp(struct veneer_mount *m, struct inode *dir,
+				const struct veneer_new *new)
 {
 	struct posix_acl *access = NULL, *def = NULL;
 	struct veneer_new with_mode = *new;
 	struct dentry *temp;
-	struct path path;
 	int err = 0;
 
 	if (!new->hardlink && !S_ISLNK(new->mode)) {
@@ -89,13 +102,36 @@ static struct dentry *make_over_whiteout(struct veneer_mount *m,
 	if (IS_ERR(temp))
 		goto out;
 
-	path = veneer_upper_path(m, temp);
 	if (!new->hardlink && !S_ISLNK(new->mode) &&
 	    d_inode(temp)->i_mode != with_mode.mode)
 		err = set_mode(m, temp, with_mode.mode);
 	if (!err)
 		err = set_acls(m, temp, access, def);
-	if (!err && S_ISDIR(new->mode))
+	if (err) {
+		veneer_temp_discard(m, temp);
+		dput(temp);
+		temp = ERR_PTR(err);
+	}
+out:
+	posix_acl_release(access);
+	posix_acl_release(def);
+	return temp;
+}
+
+/* Makes an object and puts it over the whiteout at its name. */
+static struct dentry *make_over_whiteout(struct veneer_mount *m,
+					 struct inode *dir, const char *name,
+					 const struct veneer_new *new)
+{
+	struct dentry *temp = make_temp(m, dir, new);
+	struct path path;
+	int err = 0;
+
+	if (IS_ERR(temp))
+		return temp;
+
+	path = veneer_upper_path(m, temp);
+	if (S_ISDIR(new->mode))
 		err = veneer_mark_set(&path, m->options.userxattr,
 				      VENEER_MARK_OPAQUE, "y", 1);
 	if (!err)
@@ -105,9 +141,6 @@ static struct dentry *make_over_whiteout(struct veneer_mount *m,
 		dput(temp);
 		temp = ERR_PTR(err);
 	}
-out:
-	posix_acl_release(access);
-	posix_acl_release(def);
 	return temp;
 }
 
@@ -123,24 +156,16 @@ static struct dentry *make_named(struct veneer_mount *m, struct inode *dir,
 	return upper;
 }
 
-/**
- * veneer_cdev0_make - make a user's own character device 0:0, without a name
- * @dir: the directory of the mount that it is for; has an upper, locked
- * @mode: its permissions
- *
- * One in the upper would be a whiteout, so it is an empty file with a mark;
- * never seen without that, hence by way of work/.  Runs with write access to
- * the upper.
- *
- * Return: the object in work/, to be installed or discarded; or an ERR_PTR().
+/*
+ * Makes a user's own character device 0:0, to be installed or discarded.  One in
+ * the upper would be a whiteout, so it is an empty file with a mark; never seen
+ * without that, hence by way of work/.
  */
-struct dentry *veneer_cdev0_make(struct inode *dir, umode_t mode)
+static struct dentry *make_cdev0_temp(struct veneer_mount *m, struct inode *dir,
+				      umode_t mode)
 {
-	struct veneer_mount *m = veneer_mount(dir->i_sb);
-	const struct veneer_new new = {
-		.mode = S_IFREG | (mode & ~S_IFMT & ~current_umask()),
-	};
-	struct dentry *temp = veneer_temp_make(m, &new);
+	const struct veneer_new new = { .mode = S_IFREG | (mode & ~S_IFMT) };
+	struct dentry *temp = make_temp(m, dir, &new);
 	struct path path;
 	int err;
 
@@ -163,7 +188,7 @@ struct dentry *veneer_cdev0_make(struct inode *dir, umode_t mode)
 static struct dentry *make_cdev0(struct veneer_mount *m, struct inode *dir,
 				 const char *name, umode_t mode)
 {
-	struct dentry *temp = veneer_cdev0_make(dir, mode);
+	struct dentry *temp = make_cdev0_temp(m, dir, mode);
 	int err;
 
 	if (IS_ERR(temp))
@@ -212,6 +237,40 @@ static struct inode *new_inode_for(struct mnt_idmap *idmap, struct inode *dir,
 	if (inode)
 		inode_init_owner(idmap, inode, dir, mode);
 	return inode;
+}
+
+/**
+ * veneer_cdev0_make - make what RENAME_WHITEOUT leaves, without a name
+ * @idmap: the id mapping that the mount was reached through
+ * @dir: the directory of the mount that it is for; has an upper, locked
+ * @dentry: the name that it is for
+ *
+ * It belongs to the caller.  Runs with the caller's credentials and write
+ * access to the upper.
+ *
+ * Return: the object in work/, to be installed or discarded; or an ERR_PTR().
+ */
+struct dentry *veneer_cdev0_make(struct mnt_idmap *idmap, struct inode *dir,
+				 struct dentry *dentry)
+{
+	struct inode *inode = new_inode_for(idmap, dir, S_IFCHR | WHITEOUT_MODE);
+	struct dentry *temp;
+	const struct cred *cred;
+
+	if (!inode)
+		return ERR_PTR(-ENOMEM);
+	cred = creator_cred(dentry, inode);
+	iput(inode);
+	if (IS_ERR(cred))
+		return ERR_CAST(cred);
+	{
+		CLASS(veneer_cred, old)(cred);
+
+		temp = make_cdev0_temp(veneer_mount(dir->i_sb), dir,
+				       WHITEOUT_MODE);
+	}
+	put_cred(cred);
+	return temp;
 }
 
 /* Makes the mount's inode for a new object; takes @upper over. */

@@ -58,8 +58,8 @@ struct veneer_split;
  *	no upper.  Written under i_lock
  * @nameless: the name was removed before there was an upper; a copy-up then
  *	makes an object without a name.  Under @lock
- * @impure: of a directory: the upper is known to carry the impure mark.  Under
- *	i_rwsem of the directory, held for writing
+ * @impure: of a directory: the upper is known to carry the impure mark.  Once
+ *	it does, it stays so; whoever does not know it yet sets it again
  * @names: of a directory with an upper: its names there, see dir.c
  * @links: of an object that has several names below and is in the upper: its
  *	record, owned.  Set before @upper, under @lock; its counts change under

@@ -31,6 +31,7 @@
 #include "links_dir.h"
 #include "log.h"
 #include "mount.h"
+#include "namei.h"
 #include "upper.h"
 
 /**
@@ -627,7 +628,8 @@ int veneer_links_add_name(struct dentry *dentry)
 	if (IS_ERR(there))
 		err = PTR_ERR(there);
 	else if (d_is_negative(there))
-		err = link_into(m, inode, dir, name.name.name);
+		err = veneer_mark_impure_for(d_inode(parent), inode) ? :
+		      link_into(m, inode, dir, name.name.name);
 	else if (d_inode(there) != d_inode(veneer_upper(inode)))
 		err = -ESTALE;
 	if (!IS_ERR(there))

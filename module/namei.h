@@ -31,7 +31,9 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		  struct dentry *old, struct inode *new_dir, struct dentry *new,
 		  unsigned int flags);
 
-struct dentry *veneer_cdev0_make(struct inode *dir, umode_t mode);
+struct dentry *veneer_cdev0_make(struct mnt_idmap *idmap, struct inode *dir,
+				 struct dentry *dentry);
 int veneer_mark_impure(struct inode *dir);
+int veneer_mark_impure_for(struct inode *dir, const struct inode *inode);
 
 #endif

@@ -267,34 +267,26 @@ static int leave_cdev0(struct veneer_mount *m, const struct side *old,
 	return err;
 }
 
+/* With @cdev0, a new object or %NULL, left at the old name. */
 static int rename_all(struct veneer_mount *m, struct side *old,
-		      struct side *new, unsigned int flags)
+		      struct side *new, unsigned int flags,
+		      struct dentry *cdev0)
 {
 	const struct qstr *name = &old->dentry->d_name;
-	struct dentry *cdev0 = NULL;
 	int err;
-
-	/* Before the rename, while all can be given up. */
-	if (flags & RENAME_WHITEOUT)
-		cdev0 = veneer_cdev0_make(old->dir, WHITEOUT_MODE);
-	if (IS_ERR(cdev0))
-		return PTR_ERR(cdev0);
 
 	err = prepare_and_rename(m, old, new, flags);
 	if (!err && cdev0)
 		err = leave_cdev0(m, old, new, cdev0);
-	if (err && cdev0)
-		veneer_temp_discard(m, cdev0);
-	if (!err) {
-		note_names(old, new, flags);
-		if (cdev0)
-			veneer_names_set(old->dir, name->name, name->len,
-					 veneer_map_ino(m->upper_fsid,
-							d_inode(cdev0)->i_ino),
-					 DT_CHR);
-	}
-	dput(cdev0);
-	return err;
+	if (err)
+		return err;
+	note_names(old, new, flags);
+	if (cdev0)
+		veneer_names_set(old->dir, name->name, name->len,
+				 veneer_map_ino(m->upper_fsid,
+						d_inode(cdev0)->i_ino),
+				 DT_CHR);
+	return 0;
 }
 
 int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
@@ -307,6 +299,7 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	const bool exchange = flags & RENAME_EXCHANGE;
 	/* What is replaced may be being copied up, to the name it loses. */
 	struct mutex *victim = NULL;
+	struct dentry *cdev0 = NULL;
 	int err;
 
 	if (flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT))
@@ -335,16 +328,25 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 	}
 	err = mnt_want_write(m->upper);
 	if (!err) {
+		/* Before the rename, while all can be given up. */
+		if (flags & RENAME_WHITEOUT)
+			cdev0 = veneer_cdev0_make(idmap, old_dir, old_dentry);
+
 		CLASS(veneer_cred, cred)(m->cred);
 
-		if (victim && veneer_inode(new.inode)->links)
+		err = PTR_ERR_OR_ZERO(cdev0);
+		if (!err && victim && veneer_inode(new.inode)->links)
 			err = veneer_links_settle(new.inode);
 		if (!err)
-			err = rename_all(m, &old, &new, flags);
+			err = rename_all(m, &old, &new, flags, cdev0);
 		if (!err && victim && veneer_inode(new.inode)->links)
 			veneer_links_lost_name(new.inode);
+		if (err && !IS_ERR_OR_NULL(cdev0))
+			veneer_temp_discard(m, cdev0);
 		mnt_drop_write(m->upper);
 	}
+	if (!IS_ERR(cdev0))
+		dput(cdev0);
 	if (!err && victim && !veneer_upper(new.inode))
 		veneer_inode(new.inode)->nameless = true;
 	if (victim)

@@ -2,6 +2,8 @@
 /* Renaming: files and directories, from wherever; EXDEV is never the answer. */
 #include "testing.h"
 
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -275,6 +277,36 @@ TEST_F(rename, whiteout)
 	BOTH_OK(unlinkat(at, "a/tree", 0));
 	BOTH_OK(mkdirat(at, "a/tree", 0700));
 	BOTH_OK(mknodat(at, "b/dev2", S_IFCHR | 0600, makedev(0, 0)));
+}
+
+/* It belongs to who asked for it, and inherits what any new object would. */
+TEST_F(rename, whiteout_of_a_user)
+{
+	struct world *w = &self->w;
+	const struct {
+		struct posix_acl_xattr_header header;
+		struct posix_acl_xattr_entry entry[5];
+	} acl = {
+		.header.a_version = POSIX_ACL_XATTR_VERSION,
+		.entry = {
+			{ ACL_USER_OBJ, 7, ACL_UNDEFINED_ID }, { ACL_USER, 6, 77 },
+			{ ACL_GROUP_OBJ, 5, ACL_UNDEFINED_ID },
+			{ ACL_MASK, 7, ACL_UNDEFINED_ID }, { ACL_OTHER, 7, ACL_UNDEFINED_ID },
+		},
+	};
+
+	if (world_is_overlay())
+		SKIP(w->no_compare = true; return,
+		     "overlayfs: does not take RENAME_WHITEOUT");
+	BOTH_OK(setxattr(P("a"), "system.posix_acl_default", &acl, sizeof(acl), 0));
+	BOTH_OK(fchmodat(at, "a", 0777, 0));
+	BOTH_OK(fchmodat(at, "b", 0777, 0));
+	EXPECT_EQ(0, IN_CHILD(
+		if (setresgid(77, 77, 77) || setresuid(77, 77, 77) ||
+		    ren(w->mfd, "a/file", "b/moved", RENAME_WHITEOUT) ||
+		    ren(w->pfd, "a/file", "b/moved", RENAME_WHITEOUT))
+			_exit(1)));
+	SAME_TREES(w);
 }
 
 /* Descriptors and working directories go on where they are. */

@@ -176,4 +176,27 @@ TEST_F(special, device_zero)
 	BOTH_FAIL(ENXIO, openat(at, "d/sub/black", O_RDONLY));
 }
 
+/* The same in a layer, copied up from there, and that in a layer. */
+TEST_F(special, device_zero_in_a_layer)
+{
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: does not make it");
+	BOTH_OK(mkdirat(at, "e", 0755));
+	BOTH_OK(mknodat(at, "d/zz", S_IFCHR | 0600, makedev(0, 0)));
+	BOTH_OK(mknodat(at, "d/yy", S_IFCHR | 0640, makedev(0, 0)));
+	BOTH_OK(linkat(at, "d/yy", at, "e/linked", 0));
+	OK(world_deepen(w));
+	SAME_TREES(w);
+	BOTH_OK(fchmodat(at, "d/zz", 0711, 0));
+	SAME_TREES(w);
+	OK(world_deepen(w));
+	SAME_TREES(w);
+	BOTH_OK(fchmodat(at, "e/linked", 0711, 0));
+	BOTH_OK(linkat(at, "d/yy", at, "e/another", 0));
+	SAME_TREES(w);
+	OK(world_deepen(w));
+}
+
 TEST_HARNESS_MAIN
