@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/sysmacros.h>
 
 #include "changes.h"
 #include "name.h"
@@ -75,14 +74,6 @@ static int add_part(struct below_directory *directory, size_t layer, int fd,
 	directory->parts = grown;
 	grown[directory->count++] = (struct below_part){ layer, fd };
 	return 0;
-}
-
-static bool is_whiteout(int node, const struct stat *status)
-{
-	if (S_ISCHR(status->st_mode))
-		return status->st_rdev == makedev(0, 0);
-	return S_ISREG(status->st_mode) && !status->st_size &&
-	       has_mark(node, "trusted.overlay.whiteout", NULL);
 }
 
 /*

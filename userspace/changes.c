@@ -25,6 +25,14 @@ bool has_mark(int node, const char *name, const char *value)
 	return size == (ssize_t)strlen(value) && !memcmp(found, value, size);
 }
 
+bool is_whiteout(int node, const struct stat *status)
+{
+	if (S_ISCHR(status->st_mode))
+		return status->st_rdev == makedev(0, 0);
+	return S_ISREG(status->st_mode) && !status->st_size &&
+	       has_mark(node, "trusted.overlay.whiteout", NULL);
+}
+
 static int need_view(struct changes *changes, struct fault *fault)
 {
 	if (changes->view < 0)
@@ -144,8 +152,7 @@ static int visit_node(void *context, const struct visit *visit, struct fault *fa
 		return 1;
 	if (S_ISDIR(status->st_mode))
 		return visit_directory(changes, visit, fault);
-	if ((S_ISCHR(status->st_mode) && status->st_rdev == makedev(0, 0)) ||
-	    (S_ISREG(status->st_mode) && has_mark(visit->node, "trusted.overlay.whiteout", NULL)))
+	if (is_whiteout(visit->node, status))
 		return changes->each(changes->context, CHANGE_DELETED, visit, NULL, fault);
 	if (S_ISREG(status->st_mode) &&
 	    (has_mark(visit->node, "trusted.veneer.split", NULL) ||

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
@@ -47,6 +48,11 @@ static inline char *take_string(char **string)
 
 	*string = NULL;
 	return taken;
+}
+
+static inline bool all_zero(const unsigned char *bytes, size_t size)
+{
+	return !size || (!*bytes && !memcmp(bytes, bytes + 1, size - 1));
 }
 
 /* Room for "/proc/self/fd/N". */

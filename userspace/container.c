@@ -11,6 +11,7 @@
 #include "config.h"
 #include "copytree.h"
 #include "image.h"
+#include "index.h"
 #include "name.h"
 #include "quota.h"
 #include "volume.h"
@@ -18,32 +19,13 @@
 char *container_find(struct store *store, const char *word, struct fault *fault)
 {
 	AUTO_FREE char *id = NULL;
-	size_t length = strlen(word);
-	AUTO_QUERY *rows = NULL;
-	int found = db_text(store->db, fault, &id, "SELECT id FROM containers WHERE name = ?",
-			    "s", word);
 
-	if (found < 0)
+	if (db_text(store->db, fault, &id, "SELECT id FROM containers WHERE name = ?", "s",
+		    word) < 0)
 		return NULL;
-	if (!found && length >= 4 && strspn(word, "0123456789abcdef") == length) {
-		rows = db_query(store->db, fault,
-				"SELECT id FROM containers WHERE substr(id, 1, ?) = ? LIMIT 2", "is",
-				(int64_t)length, word);
-		if (!rows || (found = db_row(store->db, rows, fault)) < 0)
-			return NULL;
-		if (found) {
-			id = strdup(db_column(rows, 0));
-			found = db_row(store->db, rows, fault);
-			if (found < 0)
-				return NULL;
-			if (found) {
-				fault_set(fault, EXIT_USAGE,
-					  "several containers have ids that begin with \"%s\"", word);
-				return NULL;
-			}
-		}
-	}
-	if (!id) {
+	if (!id)
+		id = index_find(store, STORE_CONTAINER, word, fault);
+	if (!id && !fault->text) {
 		fault_set(fault, EXIT_USAGE, "there is no container \"%s\"", word);
 		fault_advise(fault, "veneer ls shows those that are there");
 	}

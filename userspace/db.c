@@ -88,6 +88,14 @@ const char *db_column(sqlite3_stmt *statement, int column)
 	return text ? text : "";
 }
 
+/* The first row, which is in @statement while that lives. 1, 0, -1 as db_row(). */
+static int first_row(sqlite3 *db, struct fault *fault, sqlite3_stmt **statement,
+		     const char *sql, const char *types, va_list args)
+{
+	*statement = prepare(db, fault, sql, types, args);
+	return *statement ? db_row(db, *statement, fault) : -1;
+}
+
 int db_text(sqlite3 *db, struct fault *fault, char **text, const char *sql,
 	    const char *types, ...)
 {
@@ -97,9 +105,8 @@ int db_text(sqlite3 *db, struct fault *fault, char **text, const char *sql,
 
 	*text = NULL;
 	va_start(args, types);
-	statement = prepare(db, fault, sql, types, args);
+	result = first_row(db, fault, &statement, sql, types, args);
 	va_end(args);
-	result = statement ? db_row(db, statement, fault) : -1;
 	if (result > 0) {
 		*text = strdup(db_column(statement, 0));
 		if (!*text)
@@ -117,9 +124,8 @@ int db_number(sqlite3 *db, struct fault *fault, int64_t *number, const char *sql
 
 	*number = 0;
 	va_start(args, types);
-	statement = prepare(db, fault, sql, types, args);
+	result = first_row(db, fault, &statement, sql, types, args);
 	va_end(args);
-	result = statement ? db_row(db, statement, fault) : -1;
 	if (result > 0)
 		*number = sqlite3_column_int64(statement, 0);
 	return result;

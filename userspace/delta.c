@@ -84,11 +84,6 @@ static void set_bit(struct delta *delta, uint64_t at)
 	delta->in_piece = true;
 }
 
-static bool is_zero(const unsigned char *bytes, size_t length)
-{
-	return !*bytes && !memcmp(bytes, bytes + 1, length - 1);
-}
-
 /* Compares the piece that was gathered and writes what differs. */
 static int flush(struct delta *delta, struct fault *fault)
 {
@@ -114,7 +109,7 @@ static int flush(struct delta *delta, struct fault *fault)
 		} else {
 			set_bit(delta, delta->at + i);
 		}
-		if (!same && !is_zero(delta->bytes + i, length))
+		if (!same && !all_zero(delta->bytes + i, length))
 			continue;
 		/* What comes before is written; this block is below, or a hole. */
 		if (put(delta->fd, delta->bytes + run, i - run, delta->at + run, fault) < 0)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "index.h"
+
 char *image_name(const char *name, struct fault *fault)
 {
 	const char *slash = strrchr(name, '/');
@@ -62,8 +64,6 @@ char *image_find(struct store *store, const char *word, struct fault *fault)
 	AUTO_FREE char *name = NULL, *id = NULL, *other = NULL;
 	const char *digits = strncmp(word, "sha256:", 7) ? word : word + 7;
 	struct fault unnamed = { 0 };
-	size_t length = strlen(digits);
-	AUTO_QUERY *rows = NULL;
 	int found = 0;
 
 	name = image_name(word, &unnamed);
@@ -75,25 +75,9 @@ char *image_find(struct store *store, const char *word, struct fault *fault)
 				" 'docker.io/' || ?1) ORDER BY length(name) LIMIT 1", "s", name);
 	if (found < 0)
 		return NULL;
-	if (!found && length >= 4 && strspn(digits, "0123456789abcdef") == length) {
-		rows = db_query(store->db, fault,
-				"SELECT id FROM images WHERE substr(id, 1, ?) = ? LIMIT 2", "is",
-				(int64_t)length, digits);
-		if (!rows || (found = db_row(store->db, rows, fault)) < 0)
-			return NULL;
-		if (found) {
-			id = strdup(db_column(rows, 0));
-			found = db_row(store->db, rows, fault);
-			if (found < 0)
-				return NULL;
-			if (found) {
-				fault_set(fault, EXIT_USAGE,
-					  "several images have ids that begin with \"%s\"", digits);
-				return NULL;
-			}
-		}
-	}
-	if (!id) {
+	if (!id)
+		id = index_find(store, STORE_IMAGE, digits, fault);
+	if (!id && !fault->text) {
 		fault_set(fault, EXIT_USAGE, "there is no image \"%s\"", word);
 		fault_advise(fault, "veneer image ls shows those that are there");
 	}

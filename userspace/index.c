@@ -270,3 +270,32 @@ char *index_dump(struct store *store, struct fault *fault)
 		result = fault_no_memory(fault);
 	return result < 0 ? NULL : take_string(&text);
 }
+
+char *index_find(struct store *store, enum store_kind kind, const char *digits,
+		 struct fault *fault)
+{
+	size_t length = strlen(digits);
+	AUTO_FREE char *id = NULL;
+	AUTO_QUERY *rows = NULL;
+	char sql[100];
+	int found;
+
+	/* Less says too little, and anything else is a name. */
+	if (length < 4 || strspn(digits, "0123456789abcdef") != length)
+		return NULL;
+	snprintf(sql, sizeof(sql), "SELECT id FROM %s WHERE substr(id, 1, ?) = ? LIMIT 2",
+		 store_kind_directory(kind));
+	rows = db_query(store->db, fault, sql, "is", (int64_t)length, digits);
+	if (!rows || db_row(store->db, rows, fault) <= 0)
+		return NULL;
+	id = strdup(db_column(rows, 0));
+	if (!id) {
+		fault_no_memory(fault);
+		return NULL;
+	}
+	found = db_row(store->db, rows, fault);
+	if (found > 0)
+		fault_set(fault, EXIT_USAGE, "several %s have ids that begin with \"%s\"",
+			  store_kind_directory(kind), digits);
+	return found ? NULL : take_string(&id);
+}

@@ -24,4 +24,11 @@ int index_rebuild(struct store *store, struct fault *fault);
 /* A text that tells two contents of the index apart. To be freed. */
 char *index_dump(struct store *store, struct fault *fault);
 
+/*
+ * The one image or container whose id begins with @digits; NULL: there is none, or
+ * @fault is set, if there are several, too. To be freed.
+ */
+char *index_find(struct store *store, enum store_kind kind, const char *digits,
+		 struct fault *fault);
+
 #endif

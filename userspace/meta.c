@@ -14,13 +14,12 @@
 
 #include "acl.h"
 
-/* Names that the filesystem gives a meaning of its own in a layer. */
-static const char *const reserved[] = {
-	"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
-};
-
-static bool is_reserved(const char *name)
+bool meta_is_reserved(const char *name)
 {
+	static const char *const reserved[] = {
+		"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
+	};
+
 	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
 		if (!strncmp(name, reserved[i], strlen(reserved[i])))
 			return true;
@@ -44,7 +43,7 @@ static int copy_xattr(struct xattr *xattr, const char *name, const void *value,
 static int read_xattr(struct meta *meta, const char *name, const void *value,
 		      size_t size, struct fault *fault)
 {
-	if (is_reserved(name))
+	if (meta_is_reserved(name))
 		return fault_set(fault, EXIT_ARCHIVE,
 				 "the xattr \"%s\" belongs to the filesystem; an archive must not set it",
 				 name);
@@ -211,7 +210,7 @@ int meta_of_node(int fd, struct meta *meta, struct fault *fault)
 	fd_path(path, fd);
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		/* A security module gives its label to every node. */
-		if (!is_reserved(name) && strcmp(name, "security.selinux") &&
+		if (!meta_is_reserved(name) && strcmp(name, "security.selinux") &&
 		    xattr_of_node(path, name, meta, fault) < 0)
 			return -1;
 	}

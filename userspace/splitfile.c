@@ -217,11 +217,6 @@ static int make_maps(int tree)
 	return split_maps(tree);
 }
 
-static bool is_zero(const unsigned char *bytes, size_t size)
-{
-	return !size || (!*bytes && !memcmp(bytes, bytes + 1, size - 1));
-}
-
 static int write_map(int fd, const struct split_new *split, const struct veneer_map_disk *map)
 {
 	size_t size = bitmap_bytes(le64toh(map->nr_blocks));
@@ -234,7 +229,7 @@ static int write_map(int fd, const struct split_new *split, const struct veneer_
 	for (size_t at = 0; at < size; at += MAP_CHUNK) {
 		size_t length = size - at < MAP_CHUNK ? size - at : MAP_CHUNK;
 
-		if (!is_zero(split->bits + at, length) &&
+		if (!all_zero(split->bits + at, length) &&
 		    pwrite(fd, split->bits + at, length, start + at) != (ssize_t)length)
 			return -1;
 	}

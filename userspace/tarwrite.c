@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "interrupt.h"
+#include "meta.h"
 
 enum { CHUNK = 1 << 18 };
 
@@ -120,15 +121,7 @@ static void free_entry(struct archive_entry **entry)
 /* The filesystem's own, unless @raw, and a security module's label, which is the host's. */
 static bool stays(const char *name, bool raw)
 {
-	static const char *const own[] = {
-		"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
-	};
-
-	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++) {
-		if (!raw && !strncmp(name, own[i], strlen(own[i])))
-			return true;
-	}
-	return !strcmp(name, "security.selinux");
+	return (!raw && meta_is_reserved(name)) || !strcmp(name, "security.selinux");
 }
 
 static int compare_names(const void *a, const void *b)
