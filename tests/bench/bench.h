@@ -18,6 +18,7 @@ extern const char *const system_name[SYSTEMS];
 
 extern char work_dir[PATH];	/* everything happens under here */
 extern unsigned int rounds;	/* the best of so many is what counts */
+extern unsigned int containers;	/* so many are started */
 
 /* Nanoseconds; instructions, where the machine's clock counts those. */
 uint64_t now(void);
@@ -52,5 +53,6 @@ void bench_walk(void);
 void bench_io(void);
 void bench_split(void);
 void bench_steady(void);
+void bench_start(void);
 
 #endif

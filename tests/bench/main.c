@@ -112,24 +112,28 @@ int main(int argc, char **argv)
 		char option;
 		void (*run)(void);
 		const char *what;
+		bool patience;	/* only when it is asked for */
 	} part[] = {
-		{ 'w', bench_walk, "mounts and walks" },
-		{ 'i', bench_io, "reads, writes, maps" },
-		{ 's', bench_split, "first writes, and sixteen mounts that make one each" },
-		{ 'p', bench_steady, "reads and writes of a file that is changed in part" },
+		{ 'w', bench_walk, "mounts and walks", false },
+		{ 'i', bench_io, "reads, writes, maps", false },
+		{ 's', bench_split, "first writes, and sixteen mounts that make one each", false },
+		{ 'p', bench_steady, "reads and writes of a file that is changed in part", false },
+		{ 'c', bench_start, "starting containers, of which -n says how many", true },
 	};
 	const size_t parts = sizeof(part) / sizeof(*part);
 	unsigned int chosen = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:wisp")) != -1) {
+	while ((opt = getopt(argc, argv, "r:n:wispc")) != -1) {
 		if (opt == 'r')
 			rounds = atoi(optarg);
+		if (opt == 'n')
+			containers = atoi(optarg);
 		for (size_t i = 0; i < parts; i++)
 			if (opt == part[i].option)
 				chosen |= 1u << i;
 		if (opt == '?') {
-			fprintf(stderr, "usage: bench [-r ROUNDS] [-w] [-i] [-s] [-p]\n");
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-n CONTAINERS] [-w] [-i] [-s] [-p] [-c]\n");
 			for (size_t i = 0; i < parts; i++)
 				fprintf(stderr, "  -%c  only %s\n", part[i].option, part[i].what);
 			return 2;
@@ -137,11 +141,13 @@ int main(int argc, char **argv)
 	}
 	if (!rounds)
 		rounds = 1;
+	if (!containers)
+		containers = 1;
 	snprintf(work_dir, sizeof(work_dir), "%s/bench.%d", world_dir(), getpid());
 	make_dir(work_dir);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < parts; i++)
-		if (!chosen || chosen & 1u << i)
+		if (chosen ? chosen & 1u << i : !part[i].patience)
 			part[i].run();
 	return remove_tree(work_dir) ? 1 : 0;
 }
