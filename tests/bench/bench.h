@@ -36,6 +36,11 @@ uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 		     const char *name);
 /* The same of Veneer, by a stack's descriptor. */
 uint64_t mount_stack(int stack, const char *name);
+/* The same, with this option of Veneer's, if it is not NULL. */
+uint64_t mount_limit(int system, const char *const *layer, unsigned int layers,
+		     const char *name, const char *whole_limit);
+/* The time it took; upper and workdir stay. */
+uint64_t unmount_only(const char *name);
 void unmount_image(const char *name);
 /* The mount point; valid for 32 calls. */
 const char *image_root(const char *name);
@@ -44,15 +49,20 @@ const char *image_root(const char *name);
 
 /* The nth file of a directory; valid for 32 calls. */
 const char *file_name(const char *root, unsigned int n);
-/* Makes a file of that size, of which the first data bytes are no hole. */
+/* Makes a file of that size, of which the first data bytes are no hole; no sync. */
 void make_file(const char *path, unsigned long long size, unsigned long long data);
 /* The blocks of all that is under a path, in KiB, each file once. */
 unsigned long long used(int at, const char *name);
+/* What is in the page cache. */
+unsigned long long cached_kib(void);
 
 void bench_walk(void);
 void bench_io(void);
 void bench_split(void);
 void bench_steady(void);
 void bench_start(void);
+void bench_sync(void);
+void bench_limit(void);
+void bench_clone(void);
 
 #endif

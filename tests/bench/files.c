@@ -33,11 +33,12 @@ void make_file(const char *path, unsigned long long size, unsigned long long dat
 		/* Another page every time: nothing below can share them. */
 		for (size_t i = 0; i < sizeof(buf); i += BLOCK)
 			memset(buf + i, (off + i) / BLOCK * 7 + 1, BLOCK);
-		if (pwrite(fd, buf, sizeof(buf), off) != sizeof(buf))
+		size_t len = data - off < sizeof(buf) ? data - off : sizeof(buf);
+
+		if (pwrite(fd, buf, len, off) != (ssize_t)len)
 			die("write", path);
 	}
 	MUST(ftruncate(fd, size), "extend", path);
-	MUST(fsync(fd), "sync", path);
 	close(fd);
 }
 
@@ -62,4 +63,17 @@ unsigned long long used(int at, const char *name)
 			sum += used(fd, de->d_name);
 	closedir(dir);
 	return sum;
+}
+
+unsigned long long cached_kib(void)
+{
+	unsigned long long kib;
+	char text[4096], *at;
+
+	if (read_text("/proc/meminfo", text, sizeof(text)) < 0)
+		die("read", "/proc/meminfo");
+	at = strstr(text, "\nCached:");
+	if (!at || sscanf(at, "\nCached: %llu", &kib) != 1)
+		die("understand", "/proc/meminfo");
+	return kib;
 }

@@ -78,9 +78,19 @@ static uint64_t mount_with(int system, const char *option[][2], unsigned int n,
 uint64_t mount_image(int system, const char *const *layer, unsigned int layers,
 		     const char *name)
 {
+	return mount_limit(system, layer, layers, name, NULL);
+}
+
+uint64_t mount_limit(int system, const char *const *layer, unsigned int layers,
+		     const char *name, const char *whole_limit)
+{
 	static const char *option[600][2];
 	unsigned int n = 0;
 
+	if (whole_limit) {
+		option[n][0] = "whole_limit";
+		option[n++][1] = whole_limit;
+	}
 	for (unsigned int i = 0; i < layers; i++) {
 		option[n][0] = "lowerdir+";
 		option[n++][1] = layer[i];
@@ -99,9 +109,17 @@ uint64_t mount_stack(int stack, const char *name)
 	return mount_with(VENEER, option, 1, name);
 }
 
+uint64_t unmount_only(const char *name)
+{
+	uint64_t start = now();
+
+	MUST(umount2(image_root(name), 0), "unmount", image_root(name));
+	return now() - start;
+}
+
 void unmount_image(const char *name)
 {
-	MUST(umount2(image_root(name), 0), "unmount", image_root(name));
+	unmount_only(name);
 	if (remove_tree(join(work_dir, name)))
 		exit(1);
 }
@@ -118,13 +136,16 @@ int main(int argc, char **argv)
 		{ 'i', bench_io, "reads, writes, maps", false },
 		{ 's', bench_split, "first writes, and sixteen mounts that make one each", false },
 		{ 'p', bench_steady, "reads and writes of a file that is changed in part", false },
+		{ 'y', bench_sync, "syncs of many files that were changed in part", true },
+		{ 'l', bench_limit, "files of all sizes, copied whole and split", true },
+		{ 'k', bench_clone, "files copied whole, which can be a clone, and split", true },
 		{ 'c', bench_start, "starting containers, of which -n says how many", true },
 	};
 	const size_t parts = sizeof(part) / sizeof(*part);
 	unsigned int chosen = 0;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "r:n:wispc")) != -1) {
+	while ((opt = getopt(argc, argv, "r:n:wispylkc")) != -1) {
 		if (opt == 'r')
 			rounds = atoi(optarg);
 		if (opt == 'n')
@@ -133,7 +154,7 @@ int main(int argc, char **argv)
 			if (opt == part[i].option)
 				chosen |= 1u << i;
 		if (opt == '?') {
-			fprintf(stderr, "usage: bench [-r ROUNDS] [-n CONTAINERS] [-w] [-i] [-s] [-p] [-c]\n");
+			fprintf(stderr, "usage: bench [-r ROUNDS] [-n CONTAINERS] [-w] [-i] [-s] [-p] [-y] [-l] [-k] [-c]\n");
 			for (size_t i = 0; i < parts; i++)
 				fprintf(stderr, "  -%c  only %s\n", part[i].option, part[i].what);
 			return 2;

@@ -150,19 +150,6 @@ static void bench_first(void)
 #define CROWD 16
 #define CROWD_SIZE (64 * MIB)
 
-static unsigned long long cached_kib(void)
-{
-	unsigned long long kib;
-	char text[4096], *at;
-
-	if (read_text("/proc/meminfo", text, sizeof(text)) < 0)
-		die("read", "/proc/meminfo");
-	at = strstr(text, "\nCached:");
-	if (!at || sscanf(at, "\nCached: %llu", &kib) != 1)
-		die("understand", "/proc/meminfo");
-	return kib;
-}
-
 static void bench_crowd(void)
 {
 	unsigned long long cache[STACKED], disk[STACKED] = { };

@@ -99,6 +99,7 @@ void bench_steady(void)
 		mount_image(system, &layer, 1, system_name[system]);
 		root[system] = strdup(image_root(system_name[system]));
 	}
+	sync();
 	for (int system = 0; system < SYSTEMS; system++)
 		change_part(file_name(root[system], 0));
 	/* The first round is not counted. */
