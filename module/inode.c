@@ -16,6 +16,7 @@
 #include "log.h"
 #include "namei.h"
 #include "pagecache.h"
+#include "save.h"
 #include "split.h"
 #include "times.h"
 #include "xattr.h"
@@ -604,19 +605,39 @@ void veneer_evict_inode(struct inode *inode)
 	clear_inode(inode);
 	if (!S_ISREG(inode->i_mode))
 		return;
+	veneer_save_forget(inode);
 	veneer_inner_drop(inode);
 	if (veneer_split_evict(inode))
 		veneer_err_ratelimited("%pd2: a block map without a file is left in .veneer\n",
 				       veneer_upper(inode));
 }
 
+/**
+ * veneer_write_inode - save what the disk does not know of a file
+ * @inode: the file, which is no longer dirty
+ * @wbc: why
+ *
+ * The others of the mount's files that have something to be saved are saved
+ * with it: a sync does that at its end, in veneer_sync_fs(), and the background
+ * soon.  Not here, where giving up the last reference to another inode could
+ * wait for whoever writes that one.
+ */
 int veneer_write_inode(struct inode *inode, struct writeback_control *wbc)
 {
-	int err;
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	int err = 0;
 
 	if (!S_ISREG(inode->i_mode))
 		return 0;
-	err = veneer_split_flush(inode, NULL);
+	/* Somebody waits for this inode alone; or a sync does nothing. */
+	if ((wbc->sync_mode == WB_SYNC_ALL && !wbc->for_sync) ||
+	    m->options.is_volatile) {
+		err = veneer_split_flush(inode, NULL);
+	} else if (veneer_split_unsaved(inode)) {
+		if (!wbc->for_sync)
+			veneer_save_soon(m);
+		mark_inode_dirty_sync(inode);
+	}
 	if (!err && !veneer_split_unsaved(inode) &&
 	    !(inode->i_state & I_DIRTY_PAGES))
 		veneer_inner_drop(inode);

@@ -6,6 +6,9 @@
  * above it held, and none of those below:
  *
  *   s_umount of a mount
+ *     veneer_mount.save_lock
+ *       s_umount of the upper's filesystem
+ *       veneer_split.flush_lock
  *     sb_writers of a mount
  *       i_rwsem of the mount's directories, as the VFS orders them
  *         i_rwsem of a mount's file
@@ -36,6 +39,9 @@
 #include <linux/errseq.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include "links.h"
 #include "options.h"
@@ -63,12 +69,19 @@
  *	when it was mounted
  * @namelen: longest name
  * @links: objects with several names below that are in the upper
+ * @unsaved_lock: protects @unsaved; nothing but an inode's i_lock is taken
+ *	under it
+ * @unsaved: split files that may have blocks that the disk does not know of, by
+ *	veneer_split.unsaved; no references
+ * @save_lock: held while files of @unsaved are saved together, so that a sync
+ *	waits for those that the background has begun with
+ * @save_work: saves in the background; stopped before the mount's inodes go
  * @options: what it was mounted with
  * @tunables: numbers that decide how it copies
  * @stats: what has happened in it
  *
- * Fixed before the superblock can be found, but for @temp_id, @links, @tunables
- * and @stats; lives until after the superblock's last inode is gone.
+ * Fixed before the superblock can be found, but for @temp_id, @links, @unsaved,
+ * @tunables and @stats; lives until after the superblock's last inode is gone.
  */
 struct veneer_mount {
 	const struct cred	*cred;
@@ -83,6 +96,10 @@ struct veneer_mount {
 	errseq_t		wb_err;
 	long			namelen;
 	struct veneer_links_index links;
+	spinlock_t		unsaved_lock;	/* as said above */
+	struct list_head	unsaved;
+	struct mutex		save_lock;	/* as said above */
+	struct work_struct	save_work;
 	struct veneer_options	options;
 	struct veneer_tunables_mem	tunables;
 	/* Not in a cache line with what every operation reads. */

@@ -25,6 +25,7 @@
 #include "inode.h"
 #include "log.h"
 #include "mapfile.h"
+#include "save.h"
 #include "split.h"
 #include "stack.h"
 
@@ -35,8 +36,10 @@ static struct veneer_split *split_alloc(void)
 	struct veneer_split *split = kzalloc(sizeof(*split),
 					     GFP_KERNEL_ACCOUNT);
 
-	if (split)
+	if (split) {
 		mutex_init(&split->flush_lock);
+		INIT_LIST_HEAD(&split->unsaved);
+	}
 	return split;
 }
 
@@ -139,6 +142,7 @@ void veneer_split_attach(struct inode *inode, struct veneer_split *split)
 
 	lockdep_assert_held(&vi->lock);
 	annotate_lock(inode, split);
+	split->inode = inode;
 	/* Pairs with veneer_inode_split(). */
 	smp_store_release(&vi->split, split);
 }
@@ -298,7 +302,7 @@ static void set_blocks(struct inode *inode, struct veneer_split *split,
 		       u64 first, u64 last)
 {
 	if (veneer_blockmap_set(&split->map, first, last))
-		mark_inode_dirty_sync(inode);
+		veneer_save_later(inode);
 }
 
 /* Fills one block from below if it is not there; io_lock is held. */

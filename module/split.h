@@ -25,6 +25,8 @@ struct veneer_chain;
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
  * @saves: how often pieces of the map were saved.  Under @flush_lock
+ * @inode: the file; fixed once attached
+ * @unsaved: in veneer_mount.unsaved, or empty; under veneer_mount.unsaved_lock
  *
  * Attached to an inode once, and freed with it: also a file that has become
  * whole keeps it, since readers take no lock.
@@ -37,6 +39,8 @@ struct veneer_split {
 	bool			finished;
 	bool			stale;
 	unsigned long		saves;
+	struct inode		*inode;
+	struct list_head	unsaved;
 };
 
 static inline loff_t veneer_below_size(const struct veneer_split *split)

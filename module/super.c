@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mount.h"
 #include "namei.h"
+#include "save.h"
 #include "stack_fd.h"
 #include "workdir.h"
 #include "xattr.h"
@@ -81,6 +82,7 @@ void veneer_kill_sb(struct super_block *sb)
 {
 	struct veneer_mount *m = veneer_mount(sb);
 
+	veneer_save_stop(m);
 	/* Until this returns, same_upper() may still look at @m. */
 	kill_anon_super(sb);
 	mount_free(m);
@@ -108,17 +110,18 @@ static int veneer_sync_fs(struct super_block *sb, int wait)
 {
 	struct veneer_mount *m = veneer_mount(sb);
 	struct super_block *upper_sb;
-	int err = veneer_sync_status(m);
+	int err = veneer_sync_status(m), save_err;
 
 	/* The first of two calls; the upper's filesystem makes both itself. */
 	if (err <= 0 || !wait)
 		return min(err, 0);
 
+	save_err = veneer_save_all(m, true);
 	upper_sb = m->upper->mnt_sb;
 	down_read(&upper_sb->s_umount);
 	err = sync_filesystem(upper_sb);
 	up_read(&upper_sb->s_umount);
-	return err;
+	return save_err ? : err;
 }
 
 static const struct super_operations veneer_super_operations = {
@@ -210,6 +213,7 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 		return ERR_PTR(err);
 	}
 
+	veneer_save_init(m);
 	veneer_options_put_paths(options);
 	m->options = *options;
 	*options = (struct veneer_options) {};

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Save: the block maps of all files of a mount at once.
+ *
+ * The order is that of flush.c: copies of the bits are taken, the data is made
+ * durable, the bits are written, the maps are made durable.  Each step is taken
+ * for many files before the next one, so what a disk needs for a step, a commit of
+ * its journal and a flush of its cache, is needed once and not for every file.
+ *
+ * No lock of a file is held from one step to the next.  A file whose map
+ * somebody else has saved in between is left to veneer_split_flush(), which
+ * also does what is rare: files that have become whole, and maps with very many
+ * changes.
+ */
+#include <linux/cred.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/list.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+#include "flush.h"
+#include "inode.h"
+#include "mapfile.h"
+#include "save.h"
+#include "split.h"
+
+/* Files of a round: each takes some KiB and two open files until its end. */
+#define ROUND	512
+
+/* So many are worth the sync of all that the upper's filesystem has. */
+#define MANY	8
+
+/*
+ * A file of a round.
+ * inode: a reference
+ * inner: the upper's file; a reference
+ * map: the map's file; a reference, %NULL before it is open
+ * temp: the map, as long as it has no name; a reference, or %NULL
+ * pieces: what is to be saved of the map
+ * saves: veneer_split.saves when the copies were taken
+ * err: the first error; then it takes no part any more
+ * left: it takes no part any more, and veneer_split_flush() does it
+ */
+struct member {
+	struct list_head	node;
+	struct inode		*inode;
+	struct file		*inner;
+	struct file		*map;
+	struct dentry		*temp;
+	struct veneer_pieces	*pieces;
+	unsigned long		saves;
+	int			err;
+	bool			left;
+};
+
+/*
+ * A round.
+ * all: durable is what the whole filesystem of the upper has, since that was
+ *	asked for, too
+ */
+struct round {
+	struct veneer_mount	*m;
+	struct list_head	members;
+	unsigned int		nr;
+	bool			all;
+};
+
+static bool takes_part(const struct member *member)
+{
+	return !member->err && !member->left;
+}
+
+/* The next one that takes part; the first one after %NULL. */
+static struct member *next_part(struct round *round, struct member *member)
+{
+	member = list_prepare_entry(member, &round->members, node);
+	list_for_each_entry_continue(member, &round->members, node) {
+		if (takes_part(member))
+			return member;
+	}
+	return NULL;
+}
+
+/**
+ * veneer_save_later - a file has blocks that the disk does not know of
+ * @inode: the file
+ */
+void veneer_save_later(struct inode *inode)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+
+	mark_inode_dirty_sync(inode);
+	/* Who takes it off the list looks at the map afterwards. */
+	if (!list_empty_careful(&split->unsaved))
+		return;
+	spin_lock(&m->unsaved_lock);
+	if (list_empty(&split->unsaved))
+		list_add_tail(&split->unsaved, &m->unsaved);
+	spin_unlock(&m->unsaved_lock);
+}
+
+/**
+ * veneer_save_forget - an inode is about to go
+ * @inode: the inode
+ */
+void veneer_save_forget(struct inode *inode)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+
+	if (!split)
+		return;
+	spin_lock(&m->unsaved_lock);
+	list_del_init(&split->unsaved);
+	spin_unlock(&m->unsaved_lock);
+}
+
+/* A file of the list; a reference, or %NULL. */
+static struct inode *next_unsaved(struct veneer_mount *m)
+{
+	struct inode *inode = NULL;
+
+	spin_lock(&m->unsaved_lock);
+	while (!inode && !list_empty(&m->unsaved)) {
+		struct veneer_split *split;
+
+		split = list_first_entry(&m->unsaved, struct veneer_split,
+					 unsaved);
+		list_del_init(&split->unsaved);
+		inode = igrab(split->inode);
+	}
+	spin_unlock(&m->unsaved_lock);
+	return inode;
+}
+
+/* The map's file; made, but not durable and without a name, if there is none. */
+static int open_map(struct veneer_mount *m, struct member *member,
+		    struct veneer_split *split)
+{
+	struct file *map = veneer_mapfile_open(m, &split->record);
+
+	if (map == ERR_PTR(-ENOENT))
+		map = veneer_mapfile_make(m, &split->record, split->map.nr,
+					  &member->temp);
+	if (IS_ERR(map))
+		return PTR_ERR(map);
+	member->map = map;
+	return 0;
+}
+
+static void copy_member(struct veneer_mount *m, struct member *member)
+{
+	struct inode *inode = member->inode;
+	struct veneer_split *split = veneer_inode_split(inode);
+
+	member->inner = veneer_inner_get(inode);
+	if (IS_ERR(member->inner)) {
+		member->err = PTR_ERR(member->inner);
+		member->inner = NULL;
+		return;
+	}
+	mutex_lock(&split->flush_lock);
+	member->left = split->finished || veneer_split_is_complete(inode);
+	if (!member->left) {
+		member->saves = split->saves;
+		member->pieces = veneer_pieces_copy(inode, split);
+		if (!member->pieces)
+			member->err = -ENOMEM;
+		else if (!member->pieces->nr)
+			member->left = true;
+		else
+			member->err = open_map(m, member, split);
+	}
+	mutex_unlock(&split->flush_lock);
+}
+
+/* The first step. */
+static void copy_bits(struct round *round)
+{
+	struct inode *inode;
+
+	while (round->nr < ROUND && (inode = next_unsaved(round->m))) {
+		struct member *member;
+
+		if (!veneer_split_unsaved(inode)) {
+			iput(inode);
+			continue;
+		}
+		member = kzalloc(sizeof(*member), GFP_KERNEL | __GFP_NOFAIL);
+		member->inode = inode;
+		list_add_tail(&member->node, &round->members);
+		round->nr++;
+		copy_member(round->m, member);
+		cond_resched();
+	}
+}
+
+static int sync_upper(struct veneer_mount *m)
+{
+	struct super_block *sb = m->upper->mnt_sb;
+	int err;
+
+	down_read(&sb->s_umount);
+	err = sync_filesystem(sb);
+	up_read(&sb->s_umount);
+	return err;
+}
+
+/* What the last sync of the filesystem has to say of this file. */
+static int written(struct file *file, int err)
+{
+	return file_check_and_advance_wb_err(file) ? : err;
+}
+
+/* The second step, with the headers of new maps. */
+static void sync_data(struct round *round)
+{
+	struct member *member = NULL;
+	int err;
+
+	if (round->all) {
+		err = sync_upper(round->m);
+		while ((member = next_part(round, member))) {
+			member->err = written(member->inner, err);
+			if (!member->err && member->temp)
+				member->err = written(member->map, err);
+		}
+		return;
+	}
+
+	/* Under way all at once, and waited for one after the other. */
+	while ((member = next_part(round, member)))
+		filemap_flush(member->inner->f_mapping);
+	while ((member = next_part(round, member))) {
+		member->err = vfs_fsync(member->inner, 0);
+		if (!member->err && member->temp)
+			member->err = vfs_fsync(member->map, 0);
+	}
+}
+
+static void write_map(struct veneer_mount *m, struct member *member)
+{
+	struct veneer_split *split = veneer_inode_split(member->inode);
+
+	mutex_lock(&split->flush_lock);
+	if (split->finished || split->saves != member->saves) {
+		member->left = true;
+	} else if (member->temp) {
+		member->err = veneer_mapfile_install(m, &split->record,
+						     member->temp);
+		member->temp = NULL;
+	}
+	if (takes_part(member))
+		member->err = veneer_pieces_write(member->map, split,
+						  member->pieces);
+	mutex_unlock(&split->flush_lock);
+}
+
+/* The third step. */
+static void write_maps(struct round *round)
+{
+	struct member *member = NULL;
+
+	while ((member = next_part(round, member))) {
+		write_map(round->m, member);
+		cond_resched();
+	}
+}
+
+/* The fourth step. */
+static void sync_maps(struct round *round)
+{
+	struct member *member = NULL;
+	int err;
+
+	if (round->all) {
+		err = sync_upper(round->m);
+		while ((member = next_part(round, member)))
+			member->err = written(member->map, err);
+		return;
+	}
+	while ((member = next_part(round, member)))
+		filemap_flush(member->map->f_mapping);
+	while ((member = next_part(round, member)))
+		member->err = vfs_fsync(member->map, 0);
+}
+
+/* And that is noted.  What was added to a map in between stays to be saved. */
+static void note_saved(struct round *round)
+{
+	struct member *member = NULL;
+
+	while ((member = next_part(round, member))) {
+		struct veneer_split *split = veneer_inode_split(member->inode);
+
+		mutex_lock(&split->flush_lock);
+		if (!split->finished)
+			member->err = veneer_pieces_saved(member->inode, split,
+							  member->pieces);
+		mutex_unlock(&split->flush_lock);
+	}
+}
+
+static void close_files(struct veneer_mount *m, struct member *member)
+{
+	if (member->temp)
+		veneer_mapfile_discard(m, member->temp);
+	if (member->map)
+		__fput_sync(member->map);
+	if (member->inner)
+		__fput_sync(member->inner);
+	veneer_pieces_free(member->pieces);
+}
+
+/* Those that are left, and what has failed.  Returns the first error. */
+static int finish_round(struct round *round)
+{
+	struct member *member, *next;
+	int err = 0;
+
+	list_for_each_entry_safe(member, next, &round->members, node) {
+		struct inode *inode = member->inode;
+
+		close_files(round->m, member);
+		if (member->err)
+			veneer_flush_failed(inode, member->err);
+		else if (veneer_split_unsaved(inode))
+			member->err = veneer_split_flush(inode, NULL);
+		if (member->err)
+			veneer_save_later(inode);
+		else
+			/* Clean as it is, it need not stay in memory. */
+			sync_inode_metadata(inode, 0);
+		err = err ? : member->err;
+		list_del(&member->node);
+		kfree(member);
+		iput(inode);
+		cond_resched();
+	}
+	return err;
+}
+
+/* Returns an error, or how many files it was about. */
+static int save_round(struct veneer_mount *m, bool all)
+{
+	struct round round = {
+		.m		= m,
+		.members	= LIST_HEAD_INIT(round.members),
+	};
+
+	copy_bits(&round);
+	round.all = all && round.nr >= MANY;
+	if (!VENEER_BREAK_ORDER)
+		sync_data(&round);
+	write_maps(&round);
+	sync_maps(&round);
+	note_saved(&round);
+	if (VENEER_BREAK_ORDER)
+		sync_data(&round);
+	return finish_round(&round) ? : round.nr;
+}
+
+/**
+ * veneer_save_all - save the maps of all files of a mount
+ * @m: the mount, which has an upper and is not volatile
+ * @all: all that the upper's filesystem has is to be durable, too
+ */
+int veneer_save_all(struct veneer_mount *m, bool all)
+{
+	int ret, err = 0;
+
+	CLASS(veneer_cred, cred)(m->cred);
+	mutex_lock(&m->save_lock);
+	do {
+		ret = save_round(m, all);
+		err = err ? : min(ret, 0);
+	} while (ret == ROUND);
+	mutex_unlock(&m->save_lock);
+	return err;
+}
+
+static void save_worker(struct work_struct *work)
+{
+	veneer_save_all(container_of(work, struct veneer_mount, save_work),
+			false);
+}
+
+/**
+ * veneer_save_soon - save the maps of all files of a mount in the background
+ * @m: the mount
+ */
+void veneer_save_soon(struct veneer_mount *m)
+{
+	queue_work(system_unbound_wq, &m->save_work);
+}
+
+/* One class for each depth: the upper may be on a mount of ours. */
+static void annotate_lock(struct veneer_mount *m)
+{
+#ifdef CONFIG_LOCKDEP
+	static struct lock_class_key key[FILESYSTEM_MAX_STACK_DEPTH + 1];
+
+	if (m->upper)
+		lockdep_set_class(&m->save_lock,
+				  &key[m->upper->mnt_sb->s_stack_depth]);
+#endif
+}
+
+/**
+ * veneer_save_init - a mount is being made
+ * @m: the mount, whose upper is known
+ */
+void veneer_save_init(struct veneer_mount *m)
+{
+	spin_lock_init(&m->unsaved_lock);
+	INIT_LIST_HEAD(&m->unsaved);
+	mutex_init(&m->save_lock);
+	annotate_lock(m);
+	INIT_WORK(&m->save_work, save_worker);
+}
+
+/**
+ * veneer_save_stop - nothing is saved in the background any more
+ * @m: the mount
+ *
+ * Whoever does so holds inodes.
+ */
+void veneer_save_stop(struct veneer_mount *m)
+{
+	disable_work_sync(&m->save_work);
+}
