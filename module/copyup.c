@@ -635,14 +635,12 @@ static struct dentry *first_missing(struct dentry *dentry)
 	}
 }
 
-static int copy_up(struct dentry *dentry, bool data, loff_t keep,
-		   const bool *cancel)
+static int copy_up_here(struct dentry *dentry, bool data, loff_t keep,
+			const bool *cancel)
 {
 	struct inode *inode = d_inode(dentry);
 	int err = 0;
 
-	if (copied_up(inode, data))
-		return 0;
 	if (!veneer_mount(inode->i_sb)->upper)
 		return -EROFS;
 
@@ -662,6 +660,56 @@ static int copy_up(struct dentry *dentry, bool data, loff_t keep,
 	return err;
 }
 
+/* A copy-up that another thread makes. */
+struct copy_work {
+	struct work_struct	work;
+	struct completion	done;
+	struct dentry		*dentry;
+	bool			data;
+	loff_t			keep;
+	bool			cancel;
+	int			err;
+};
+
+static void copy_worker(struct work_struct *work)
+{
+	struct copy_work *cw = container_of(work, struct copy_work, work);
+
+	cw->err = copy_up_here(cw->dentry, cw->data, cw->keep, &cw->cancel);
+	complete(&cw->done);
+}
+
+static int copy_up_elsewhere(struct dentry *dentry, bool data, loff_t keep)
+{
+	struct copy_work cw = { .dentry = dentry, .data = data, .keep = keep };
+
+	init_completion(&cw.done);
+	INIT_WORK_ONSTACK(&cw.work, copy_worker);
+	queue_work(system_unbound_wq, &cw.work);
+	if (wait_for_completion_killable(&cw.done)) {
+		WRITE_ONCE(cw.cancel, true);
+		wait_for_completion(&cw.done);
+	}
+	destroy_work_on_stack(&cw.work);
+	return cw.err;
+}
+
+/*
+ * The caller's limit for the size of a file (ulimit -f) is for what he writes,
+ * not for what is there; a worker has none.
+ */
+static int copy_up(struct dentry *dentry, bool data, loff_t keep)
+{
+	const struct inode *inode = d_inode(dentry);
+
+	if (copied_up(inode, data))
+		return 0;
+	if (S_ISREG(inode->i_mode) &&
+	    i_size_read(inode) > (u64)rlimit(RLIMIT_FSIZE))
+		return copy_up_elsewhere(dentry, data, keep);
+	return copy_up_here(dentry, data, keep, NULL);
+}
+
 /**
  * veneer_copy_up - see that an object is in the upper, if only its metadata
  * @dentry: the object
@@ -670,7 +718,7 @@ static int copy_up(struct dentry *dentry, bool data, loff_t keep,
  */
 int veneer_copy_up(struct dentry *dentry)
 {
-	return copy_up(dentry, false, 0, NULL);
+	return copy_up(dentry, false, 0);
 }
 
 /**
@@ -685,24 +733,7 @@ int veneer_copy_up(struct dentry *dentry)
  */
 int veneer_copy_up_data(struct dentry *dentry, loff_t keep)
 {
-	return copy_up(dentry, true, keep, NULL);
-}
-
-/* A copy-up that another thread makes. */
-struct copy_work {
-	struct work_struct	work;
-	struct completion	done;
-	struct dentry		*dentry;
-	bool			cancel;
-	int			err;
-};
-
-static void copy_worker(struct work_struct *work)
-{
-	struct copy_work *cw = container_of(work, struct copy_work, work);
-
-	cw->err = copy_up(cw->dentry, true, MAX_LFS_FILESIZE, &cw->cancel);
-	complete(&cw->done);
+	return copy_up(dentry, true, keep);
 }
 
 /**
@@ -720,18 +751,7 @@ static void copy_worker(struct work_struct *work)
  */
 int veneer_copy_up_from_mmap(struct dentry *dentry)
 {
-	struct copy_work cw = { .dentry = dentry };
-
 	if (copied_up(d_inode(dentry), true))
 		return 0;
-
-	init_completion(&cw.done);
-	INIT_WORK_ONSTACK(&cw.work, copy_worker);
-	queue_work(system_unbound_wq, &cw.work);
-	if (wait_for_completion_killable(&cw.done)) {
-		WRITE_ONCE(cw.cancel, true);
-		wait_for_completion(&cw.done);
-	}
-	destroy_work_on_stack(&cw.work);
-	return cw.err;
+	return copy_up_elsewhere(dentry, true, MAX_LFS_FILESIZE);
 }

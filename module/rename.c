@@ -49,9 +49,30 @@ static int ask_below(struct side *side)
 	return 0;
 }
 
-static int set_redirect(struct veneer_mount *m, struct inode *inode)
+/* Is the lower part beside where a name in @dir has its own? */
+static bool is_beside(const struct dentry *below, const struct inode *dir)
+{
+	return veneer_inode(dir)->below &&
+	       d_inode(below->d_parent) == d_inode(veneer_inode(dir)->below);
+}
+
+/* ext4 has one word for an attribute that is too long and for a full disk. */
+static bool is_too_long(const struct veneer_mount *m, int err, const char *path)
+{
+	if (err == -ENOSPC)
+		return strlen(path) > m->upper->mnt_sb->s_blocksize / 2;
+	return err == -ENAMETOOLONG || err == -E2BIG || err == -ERANGE;
+}
+
+/*
+ * A path that the upper cannot keep is not needed where a name will do.  If
+ * that will not either, the user has to copy: mv(1) does, for this error.
+ */
+static int set_redirect(struct veneer_mount *m, struct inode *inode,
+			const struct inode *dir)
 {
 	const struct path path = veneer_upper_path(m, veneer_upper(inode));
+	const struct dentry *below = veneer_inode(inode)->below;
 	char *buf, *to;
 	int err;
 
@@ -59,11 +80,19 @@ static int set_redirect(struct veneer_mount *m, struct inode *inode)
 	if (!buf)
 		return -ENOMEM;
 
-	to = dentry_path_raw(veneer_inode(inode)->below, buf, PATH_MAX);
+	to = dentry_path_raw(below, buf, PATH_MAX);
 	err = PTR_ERR_OR_ZERO(to);
 	if (!err)
 		err = veneer_mark_set(&path, m->options.userxattr,
 				      VENEER_MARK_REDIRECT, to, strlen(to));
+	if (is_too_long(m, err, to)) {
+		err = -EXDEV;
+		if (is_beside(below, dir))
+			err = veneer_mark_set(&path, m->options.userxattr,
+					      VENEER_MARK_REDIRECT,
+					      below->d_name.name,
+					      below->d_name.len);
+	}
 	kfree(buf);
 	return err;
 }
@@ -83,7 +112,7 @@ static int prepare_move(struct veneer_mount *m, const struct side *from,
 		return err;
 
 	if (veneer_inode(inode)->below)
-		return set_redirect(m, inode);
+		return set_redirect(m, inode, to->dir);
 	if (!to->shines)
 		return 0;
 	path = veneer_upper_path(m, veneer_upper(inode));

@@ -179,6 +179,21 @@ static int take_upper(struct fs_context *fc, struct veneer_mount *m,
 	return set_namelen(m, &options->upper);
 }
 
+/*
+ * The mounter's credentials; but what he may, with which all users of the mount
+ * work, must not let them pass their quota, or take what a disk keeps for root.
+ */
+static const struct cred *mounter_cred(const struct fs_context *fc)
+{
+	struct cred *cred;
+
+	CLASS(veneer_cred, old)(fc->cred);
+	cred = prepare_creds();
+	if (cred)
+		cap_lower(cred->cap_effective, CAP_SYS_RESOURCE);
+	return cred;
+}
+
 static struct veneer_mount *mount_alloc(struct fs_context *fc)
 {
 	struct veneer_options *options = fc->fs_private;
@@ -189,7 +204,11 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	if (!m)
 		return ERR_PTR(-ENOMEM);
 
-	m->cred = get_cred(fc->cred);
+	m->cred = mounter_cred(fc);
+	if (!m->cred) {
+		kfree(m);
+		return ERR_PTR(-ENOMEM);
+	}
 	m->tunables.block_shift = VENEER_MIN_BLOCK_SHIFT;
 	atomic64_set(&m->tunables.whole_limit, VENEER_DEFAULT_WHOLE_LIMIT);
 	veneer_set_tunables(m, options);

@@ -79,25 +79,14 @@ void veneer_times_changed(struct inode *inode)
 	spin_unlock(&inode->i_lock);
 }
 
-/* The mount's rules are kept; but who wants no atime on a disk gets none. */
-static bool keeps_atime(const struct path *upper)
-{
-	const struct inode *inode = d_inode(upper->dentry);
-
-	if (IS_NOATIME(inode) || (upper->mnt->mnt_flags & MNT_NOATIME))
-		return false;
-	return !S_ISDIR(inode->i_mode) ||
-	       (!(upper->mnt->mnt_flags & MNT_NODIRATIME) &&
-		!(inode->i_sb->s_flags & SB_NODIRATIME));
-}
-
 /* Never waits for a frozen upper: a pipe may be locked. */
 static int move_upper(struct inode *inode, const struct path *upper, int flags)
 {
 	struct inode *real = d_inode(upper->dentry);
 	int err = 0;
 
-	if (!keeps_atime(upper))
+	/* The mount's rules are kept, but the disk may have no atime at all. */
+	if (IS_NOATIME(real))
 		flags &= ~S_ATIME;
 	if (!flags || !sb_start_write_trylock(real->i_sb))
 		return 0;
