@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Faults: the n-th allocation of an operation fails, for n = 1, 2, ... until the
- * operation goes through without one. After each, the tree is as it was or as
+ * Faults: the n-th allocation of an operation fails, or its n-th call into another
+ * filesystem, or all calls from that on. After each, the tree is as it was or as
  * the operation makes it, also for whoever mounts it anew; and the operation,
  * tried again, works.
  *
- * Needs a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth: that of
- * the debug bed. VENEER_FAULTS=all makes every allocation fail, and has every
+ * Allocations need a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth,
+ * that of the debug bed; calls a module that is built for it, see
+ * tests/bed/README.md. VENEER_FAULTS=all makes every allocation fail, and has every
  * fault followed by everything that can follow it, on any filesystem. That takes
  * an hour: by default a few fail, on tmpfs alone.
  */
@@ -22,6 +23,11 @@
 #define FAULTS 5000	/* more than any operation makes */
 #define DEFAULT_FAULTS "2"
 
+/* What fails: an allocation, a call into another filesystem, or all from one on. */
+enum kind { ALLOCATION, CALL, CALLS_FROM };
+
+static const int kind_error[] = { ENOMEM, EIO, ENOSPC };
+
 /* What comes after a fault. */
 enum next { RETRY, REMOUNT, DROP_CACHES, EXTEND, NEXTS };
 
@@ -33,7 +39,8 @@ struct bytes {
 
 FIXTURE(faults) {
 	struct world w;
-	int control;		/* /proc/self/fail-nth */
+	int control;		/* /proc/self/fail-nth, or the module's fault_nth */
+	int hits;		/* the module's fault_hits, or -1 */
 	struct tree before, after;	/* the plain directory */
 	struct bytes old, new;
 	long value;		/* what the operation returned there */
@@ -45,6 +52,8 @@ FIXTURE_VARIANT(faults) {
 
 #define FAULT_OP_VARIANT(name) FIXTURE_VARIANT_ADD(faults, name) { .op = &fault_##name };
 FAULT_OPS(FAULT_OP_VARIANT)
+
+#define MODULE "/sys/module/veneer/parameters/"
 
 /* Sets one of the numbers that say which allocations may fail. */
 static int allow(const char *what, const char *value)
@@ -116,8 +125,10 @@ FIXTURE_SETUP(faults)
 	unsigned int flags;
 	struct statfs st;
 
-	self->control = open("/proc/self/fail-nth", O_RDWR | O_CLOEXEC);
-	if (self->control < 0 || allow_all())
+	self->hits = open(MODULE "fault_hits", O_RDWR | O_CLOEXEC);
+	self->control = open(self->hits < 0 ? "/proc/self/fail-nth" : MODULE "fault_nth",
+			     O_RDWR | O_CLOEXEC);
+	if (self->control < 0 || (self->hits < 0 && allow_all()))
 		SKIP(return, "this kernel makes no allocation fail");
 	if (world_is_overlay())
 		SKIP(return, "overlayfs has no layers with split files");
@@ -267,24 +278,38 @@ static void begin_again(struct __test_metadata *_metadata, FIXTURE_DATA(faults) 
 	}
 }
 
-static void arm(int control, int n)
+static void set_number(int fd, int n)
 {
 	char number[16];
 	int len = snprintf(number, sizeof(number), "%d", n);
 
-	if (pwrite(control, number, len, 0) != len)
+	if (pwrite(fd, number, len, 0) != len)
 		abort();
 }
 
-/* How many allocations are left until one fails?  0: it has. */
-static int disarm(int control)
+static int get_number(int fd)
 {
-	char left[16] = "";
+	char number[16] = "";
 
-	if (pread(control, left, sizeof(left) - 1, 0) <= 0)
+	if (pread(fd, number, sizeof(number) - 1, 0) <= 0)
 		abort();
-	arm(control, 0);
-	return atoi(left);
+	return atoi(number);
+}
+
+static void arm(const FIXTURE_DATA(faults) *self, int n)
+{
+	if (self->hits >= 0)
+		set_number(self->hits, 0);
+	set_number(self->control, n);
+}
+
+/* How many are left until one fails?  0: it has. */
+static int disarm(const FIXTURE_DATA(faults) *self)
+{
+	int left = get_number(self->control);
+
+	set_number(self->control, 0);
+	return self->hits >= 0 && get_number(self->hits) ? 0 : left;
 }
 
 static void start(struct fault_run *run, struct world *w)
@@ -316,9 +341,22 @@ static void extend(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self
 	close(fd);
 }
 
-/* Makes the n-th allocation fail. Returns how many were missing to get there. */
+/* The errors that may come of it. */
+static bool expected(const struct fault_op *op, enum kind kind, long err)
+{
+	/* The kernel makes one error of most that a handle can give. */
+	if (kind != ALLOCATION && op == &fault_handle && err == ESTALE)
+		return true;
+	if (err == kind_error[kind] || err == ENOMEM)
+		return true;
+	/* What tmpfs says when it cannot have an inode; an upper turned read-only. */
+	return err == (kind == ALLOCATION ? ENOSPC : EROFS);
+}
+
+/* Makes the n-th one fail. Returns how many were missing to get there. */
 static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
-		  const struct fault_op *op, bool warm, int n, enum next next)
+		 const struct fault_op *op, enum kind kind, bool warm, int n,
+		 enum next next)
 {
 	struct world *w = &self->w;
 	struct fault_run run = { .w = w, .fd = -1 };
@@ -330,15 +368,14 @@ static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
 	start(&run, w);
 	if (op->begin)
 		OK(op->begin(&run));
-	arm(self->control, n);
+	arm(self, n);
 	value = op->run(&run);
-	left = disarm(self->control);
+	left = disarm(self);
 	if (left)
 		CHECK(value == self->value, "without a fault: %ld, %s", value,
 		      err_name(value < 0 ? -value : 0));
-	/* What tmpfs says when it cannot have an inode. */
 	if (value < 0)
-		CHECK(value == -ENOMEM || value == -ENOSPC, "fault %d: the error is %s", n,
+		CHECK(expected(op, kind, -value), "fault %d: the error is %s", n,
 		      err_name(-value));
 	else if (value != self->value)
 		CHECK(op->bytes && value < self->value, "fault %d: %ld instead of %ld",
@@ -395,28 +432,53 @@ static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
  * can come after; else as many as that says fail, spread over the operation.
  */
 static void all_faults(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
-		       const struct fault_op *op, bool warm)
+		       const struct fault_op *op, enum kind kind, bool warm)
 {
 	const char *how = getenv("VENEER_FAULTS") ?: DEFAULT_FAULTS;
 	const bool all = !strcmp(how, "all");
-	const int nr = FAULTS - fault(_metadata, self, op, warm, FAULTS, RETRY);
+	const int nr = FAULTS - fault(_metadata, self, op, kind, warm, FAULTS, RETRY);
 	const int nexts = op->cut ? NEXTS : EXTEND;
 	const int step = all ? 1 : nr / atoi(how) ?: 1;
 
-	CHECK(nr < FAULTS, "there is no end of allocations");
+	CHECK(nr < FAULTS, "there is no end of them");
 	for (int n = 1 + step / 2; n <= nr; n += step)
 		for (int next = 0; next < nexts; next++)
 			if (all || n % nexts == next)
-				fault(_metadata, self, op, warm, n, next);
-	TH_LOG("%d allocations, %s", nr, warm ? "warm" : "cold");
+				fault(_metadata, self, op, kind, warm, n, next);
+	TH_LOG("%d %s, %s", nr, kind == ALLOCATION ? "allocations" : "calls", warm ? "warm" : "cold");
 }
 
 TEST_F(faults, allocations)
 {
 	if (!self->before.count)
 		return;
-	all_faults(_metadata, self, variant->op, false);
-	all_faults(_metadata, self, variant->op, true);
+	if (self->hits >= 0)
+		SKIP(return, "the module is the one that fails");
+	all_faults(_metadata, self, variant->op, ALLOCATION, false);
+	all_faults(_metadata, self, variant->op, ALLOCATION, true);
+}
+
+static void tell_module(enum kind kind)
+{
+	int fd = open(MODULE "fault_error", O_WRONLY | O_CLOEXEC);
+
+	set_number(fd, -kind_error[kind]);
+	close(fd);
+	fd = open(MODULE "fault_for_ever", O_WRONLY | O_CLOEXEC);
+	set_number(fd, kind == CALLS_FROM);
+	close(fd);
+}
+
+TEST_F(faults, calls)
+{
+	if (!self->before.count)
+		return;
+	if (self->hits < 0)
+		SKIP(return, "the module is not one that fails");
+	tell_module(CALL);
+	all_faults(_metadata, self, variant->op, CALL, false);
+	tell_module(CALLS_FROM);
+	all_faults(_metadata, self, variant->op, CALLS_FROM, true);
 }
 
 TEST_HARNESS_MAIN
