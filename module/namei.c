@@ -201,7 +201,10 @@ static int ask_upper(struct veneer_mount *m, struct dentry *dir,
 	return read_marks(facts, userxattr);
 }
 
-/* Finds what a record of the upper names, which must be there. */
+/*
+ * Finds what a record of the upper names, which must be there: for the data of a
+ * file, %-ENODATA says that it is not.
+ */
 static struct dentry *follow_record(struct dentry *from,
 				    const struct upper_facts *facts,
 				    const char *path, bool dir)
@@ -217,7 +220,7 @@ static struct dentry *follow_record(struct dentry *from,
 			       facts->path.dentry,
 			       dir ? "continues" : "has its data in", path);
 	dput(below);
-	return ERR_PTR(-EIO);
+	return ERR_PTR(dir ? -EIO : -ENODATA);
 }
 
 /* The file of the stack that has a file's data. */
@@ -233,7 +236,7 @@ static struct dentry *find_data(struct veneer_mount *m, struct inode *dir,
 	if (facts->redirect && *facts->redirect == '/')
 		return follow_record(root, facts, facts->redirect, false);
 	if (!veneer_inode(dir)->below)
-		return ERR_PTR(-EIO);
+		return ERR_PTR(-ENODATA);
 	if (facts->redirect)
 		path = facts->redirect;
 	return follow_record(veneer_inode(dir)->below, facts, path, false);
@@ -250,9 +253,13 @@ static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
 		return NULL;
 	if (facts->record.path || facts->metacopy) {
 		below = find_data(m, dir, name, facts);
-		if (below != ERR_PTR(-EIO) && below != ERR_PTR(-EUCLEAN))
+		/* That a layer cannot be read may be over the next time. */
+		if (below == ERR_PTR(-ENODATA))
+			facts->data_err = -EIO;
+		else if (below == ERR_PTR(-EUCLEAN))
+			facts->data_err = -EUCLEAN;
+		else
 			return below;
-		facts->data_err = PTR_ERR(below);
 		return NULL;
 	}
 	if (facts->redirect && *facts->redirect == '/')
