@@ -477,6 +477,9 @@ TEST_F(faults, calls)
 		SKIP(return, "the module is not one that fails");
 	tell_module(CALL);
 	all_faults(_metadata, self, variant->op, CALL, false);
+	/* It is two renames, and nothing can take the first back then. */
+	if (variant->op == &fault_whiteout)
+		return;
 	tell_module(CALLS_FROM);
 	all_faults(_metadata, self, variant->op, CALLS_FROM, true);
 }
