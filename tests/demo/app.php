@@ -5,13 +5,14 @@
 //
 //   app.php work NAME          change files of every layer, and make one
 //   app.php look               print what is there, as JSON
-//   app.php put FILE TEXT      write a file
-//   app.php get FILE           print a file
+//   app.php serve COUNT        write so many lines into the log
+//   app.php report             print how many lines of the log have which status
 
 const STATE = __DIR__ . '/state.json';	// of the application's layer
 const ISSUE = '/etc/issue';		// of the base layer
 const INI = '/etc/php/own.ini';		// a directory of the PHP layer, a new file
 const GONE = '/etc/debian_version';	// of the base layer, deleted by "work"
+const LOG = '/var/log/app/access.log';	// in a volume
 
 set_error_handler(function (int $number, string $message): bool {
 	fwrite(STDERR, "app.php: $message\n");
@@ -46,10 +47,31 @@ function look(): void
 	], JSON_UNESCAPED_SLASHES), "\n";
 }
 
+function serve(int $count): void
+{
+	$lines = '';
+	for ($n = 1; $n <= $count; $n++) {
+		$status = $n % 7 == 0 ? 500 : ($n % 5 == 0 ? 404 : 200);
+		$lines .= "GET /page/$n $status\n";
+	}
+	file_put_contents(LOG, $lines, FILE_APPEND);
+}
+
+function report(): void
+{
+	$count = [];
+	foreach (file(LOG, FILE_IGNORE_NEW_LINES) as $line) {
+		$status = substr($line, -3);
+		$count[$status] = ($count[$status] ?? 0) + 1;
+	}
+	ksort($count);
+	echo json_encode($count), "\n";
+}
+
 match ($argv[1] ?? '') {
 	'work' => work($argv[2]),
 	'look' => look(),
-	'put' => file_put_contents($argv[2], $argv[3] . "\n"),
-	'get' => print file_get_contents($argv[2]),
-	default => trigger_error('usage: app.php work|look|put|get ...'),
+	'serve' => serve((int) $argv[2]),
+	'report' => report(),
+	default => trigger_error('usage: app.php work|look|serve|report ...'),
 };
