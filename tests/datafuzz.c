@@ -34,6 +34,7 @@
 
 #include "fuzzbed.h"
 #include "kselftest.h"
+#include "shrink.h"
 #include "world.h"
 
 #define MAX_OPS 4096
@@ -65,20 +66,6 @@ static const unsigned char weight[OP_KINDS] = {
 	[OP_DROP] = 4, [OP_REMOUNT] = 3, [OP_READONLY] = 1, [OP_FREEZE] = 1,
 	[OP_SECOND] = 3, [OP_DEEPEN] = 2, [OP_WHOLE] = 2,
 };
-
-static int random_kind(struct rng *r)
-{
-	unsigned int sum = 0, n;
-
-	for (int i = 0; i < OP_KINDS; i++)
-		sum += weight[i];
-	n = rng_under(r, sum);
-	for (int i = 0; ; i++) {
-		if (n < weight[i])
-			return i;
-		n -= weight[i];
-	}
-}
 
 /* A place in a file: near its ends and the edges of blocks more than elsewhere. */
 static long long random_place(struct fuzz_bed *b, struct rng *r, unsigned int file)
@@ -120,7 +107,7 @@ static long long random_place(struct fuzz_bed *b, struct rng *r, unsigned int fi
 static struct op random_op(struct fuzz_bed *b, struct rng *r)
 {
 	struct op op = {
-		.kind = random_kind(r), .slot = rng_under(r, DATA_SLOTS),
+		.kind = rng_weighted(r, weight, OP_KINDS), .slot = rng_under(r, DATA_SLOTS),
 		.file = rng_under(r, DATA_FILES),
 	};
 	unsigned int file = op.file;
@@ -538,29 +525,9 @@ static void print_round(const struct round *round)
 	fflush(stdout);
 }
 
-/* Leaves out what is not needed for the failure, in smaller and smaller parts. */
-static void shrink(struct round *round, unsigned int seconds)
+static bool fails(void *round)
 {
-	time_t end = time(NULL) + seconds;
-	static struct round best;
-
-	if (round->done < round->count)
-		round->count = round->done + 1;
-	best = *round;
-	for (unsigned int part = best.count / 2; part; part /= 2)
-		for (unsigned int at = 0; at < best.count && time(NULL) < end; ) {
-			unsigned int n = part < best.count - at ? part : best.count - at;
-
-			*round = best;
-			memmove(&round->op[at], &round->op[at + n],
-				(round->count - at - n) * sizeof(*round->op));
-			round->count -= n;
-			if (round->count && run_round(round, true))
-				best = *round;
-			else
-				at += n;
-		}
-	*round = best;
+	return run_round(round, true);
 }
 
 static int read_round(const char *path, struct round *round)
@@ -652,7 +619,9 @@ int main(int argc, char **argv)
 		failed++;
 		printf("# the round with -s %llu -n 1 failed, after %u operations\n",
 		       seed + done, shared->done);
-		shrink(shared, 60);
+		if (shared->done < shared->count)
+			shared->count = shared->done + 1;
+		shrink(shared->op, sizeof(*shared->op), &shared->count, 60, fails, shared);
 		print_round(shared);
 		run_round(shared, false);
 		if (!go_on)

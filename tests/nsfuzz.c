@@ -319,20 +319,6 @@ static int do_op(struct fuzz *f, const struct op *op, int side, struct out *out)
 	return do_fd(op, *held, at, out);
 }
 
-static int random_kind(struct rng *r)
-{
-	unsigned int sum = 0, n;
-
-	for (int i = 0; i < KINDS; i++)
-		sum += weight[i];
-	n = rng_under(r, sum);
-	for (int i = 0; ; i++) {
-		if (n < weight[i])
-			return i;
-		n -= weight[i];
-	}
-}
-
 static struct op random_op(struct fuzz *f)
 {
 	static const int rename_flags[] = {
@@ -340,7 +326,7 @@ static struct op random_op(struct fuzz *f)
 		RENAME_EXCHANGE, RENAME_WHITEOUT, RENAME_WHITEOUT | RENAME_NOREPLACE,
 	};
 	struct rng *r = &f->r;
-	struct op op = { .kind = random_kind(r) };
+	struct op op = { .kind = rng_weighted(r, weight, KINDS) };
 
 	random_path(r, f->owner, op.a);
 	random_path(r, f->owner, op.b);

@@ -26,4 +26,20 @@ static inline unsigned int rng_under(struct rng *r, unsigned int n)
 	return (z ^ (z >> 31)) % n;
 }
 
+/* An index of weight, as often as it weighs. */
+static inline unsigned int rng_weighted(struct rng *r, const unsigned char *weight,
+					unsigned int count)
+{
+	unsigned int sum = 0, n;
+
+	for (unsigned int i = 0; i < count; i++)
+		sum += weight[i];
+	n = rng_under(r, sum);
+	for (unsigned int i = 0; ; i++) {
+		if (n < weight[i])
+			return i;
+		n -= weight[i];
+	}
+}
+
 #endif

@@ -201,12 +201,12 @@ static void say_stat(struct text *t, const struct stat *st, unsigned int flags)
 	if ((flags & TREE_SETTIMES) && st->st_mtim.tv_sec < TREE_LONG_AGO)
 		say(t, " mtime %lld.%09ld", (long long)st->st_mtim.tv_sec,
 		    st->st_mtim.tv_nsec);
-	if ((flags & TREE_SETTIMES) && st->st_atim.tv_sec < TREE_LONG_AGO)
+	if ((flags & TREE_SETTIMES) && !dir && st->st_atim.tv_sec < TREE_LONG_AGO)
 		say(t, " atime %lld.%09ld", (long long)st->st_atim.tv_sec,
 		    st->st_atim.tv_nsec);
+	/* Not the blocks: xfs takes back when it likes what it has set aside. */
 	if (flags & TREE_SEAL)
-		say(t, " ino %llu blocks %lld", (unsigned long long)st->st_ino,
-		    (long long)st->st_blocks);
+		say(t, " ino %llu", (unsigned long long)st->st_ino);
 	/* Of a link with several names: each would show what the one before has left. */
 	if ((flags & TREE_SEAL) && !(S_ISLNK(st->st_mode) && st->st_nlink > 1))
 		say(t, " atime %lld.%09ld ctime %lld.%09ld",

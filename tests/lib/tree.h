@@ -12,7 +12,7 @@
 enum {
 	TREE_MTIME	= 1 << 0,	/* mtime of everything but directories */
 	TREE_DIRTIME	= 1 << 1,	/* mtime of directories */
-	TREE_SEAL	= 1 << 2,	/* also inode number, atime, ctime, blocks */
+	TREE_SEAL	= 1 << 2,	/* also inode number, atime, ctime */
 	TREE_SEALING	= 1 << 3,	/* undo the atime that reading a link sets */
 	TREE_CHECK	= 1 << 4,	/* report what no tree may show: d_type or
 					 * d_ino that is not stat's, a name
@@ -20,8 +20,8 @@ enum {
 	TREE_NLINK	= 1 << 5,	/* nlink of non-directories */
 	TREE_NOXATTR	= 1 << 6,
 	TREE_NODINO	= 1 << 7,	/* TREE_CHECK without d_ino */
-	TREE_SETTIMES	= 1 << 8,	/* atime and mtime of everything, if they
-					 * were set to a time long ago */
+	TREE_SETTIMES	= 1 << 8,	/* mtime of everything, and atime of what is
+					 * no directory, if set to a time long ago */
 };
 
 /* Nothing that a test does happens before this time, and nothing sets a later one. */
