@@ -25,6 +25,7 @@
 
 #include "chain.h"
 #include "compat.h"
+#include "copydata.h"
 #include "copyup.h"
 #include "fileattr.h"
 #include "inode.h"
@@ -37,8 +38,6 @@
 #include "times.h"
 #include "upper.h"
 #include "xattr.h"
-
-#define COPY_CHUNK	SZ_256K
 
 /**
  * struct copy_up - one copy-up
@@ -129,114 +128,15 @@ static int set_owner_and_mode(struct veneer_mount *m, struct dentry *upper,
 	return err;
 }
 
-/*
- * Copies bytes from @pos up to @end.  Not by splice: a copy-up may be made in
- * the middle of one, and a task has a single pipe for them.
- */
-static int copy_range(const struct copy_up *c, struct veneer_chain *from,
-		      struct file *to, loff_t pos, loff_t end, void *buf)
-{
-	while (pos < end) {
-		ssize_t len = min(end - pos, (loff_t)COPY_CHUNK);
-		int err;
-
-		if (fatal_signal_pending(current) ||
-		    (c->cancel && READ_ONCE(*c->cancel)))
-			return -EINTR;
-
-		err = veneer_chain_read(from, buf, len, pos);
-		if (err)
-			return err;
-		len = kernel_write(to, buf, len, &pos);
-		if (len < 0)
-			return len;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* The next range of data from @pos on; all of it, where holes are unknown. */
-static bool next_data(struct veneer_chain *from, loff_t *pos, loff_t *end)
-{
-	const loff_t len = *end;
-	struct file *file;
-	loff_t data;
-
-	if (from->nr > 1)
-		return true;
-	file = veneer_chain_file(from, 0);
-	if (IS_ERR(file))
-		return true;
-	data = vfs_llseek(file, *pos, SEEK_DATA);
-	if (data == -ENXIO)
-		return false;
-	if (data >= 0) {
-		*pos = data;
-		*end = vfs_llseek(file, data, SEEK_HOLE);
-	}
-	if (*end <= *pos || *end > len)
-		*end = len;
-	return true;
-}
-
-static bool clone_all(struct veneer_chain *from, struct file *to, loff_t len)
-{
-	struct file *file;
-
-	if (from->nr > 1)
-		return false;
-	file = veneer_chain_file(from, 0);
-	return !IS_ERR(file) &&
-	       vfs_clone_file_range(file, 0, to, 0, len, 0) == len;
-}
-
-/* Copies @len bytes, holes as holes; @to has its size already. */
-static int copy_bytes(const struct copy_up *c, struct veneer_chain *from,
-		      struct file *to, loff_t len)
-{
-	loff_t pos = 0, end = len;
-	void *buf;
-	int err = 0;
-
-	if (clone_all(from, to, len))
-		return 0;
-
-	buf = kvmalloc(min_t(loff_t, len, COPY_CHUNK), GFP_KERNEL);
-	if (!buf)
-		return -ENOMEM;
-
-	while (pos < len && !err && next_data(from, &pos, &end)) {
-		err = copy_range(c, from, to, pos, end, buf);
-		pos = end;
-		end = len;
-	}
-	kvfree(buf);
-	return err;
-}
-
 static int copy_data(const struct copy_up *c, struct dentry *upper, loff_t len)
 {
-	const struct path to_path = veneer_upper_path(c->m, upper);
 	struct veneer_chain *from;
-	struct file *to;
-	int err;
 
 	if (!len)
 		return 0;
 	from = veneer_inode_chain(c->inode);
-	if (IS_ERR(from))
-		return PTR_ERR(from);
-	to = dentry_open(&to_path, O_WRONLY | O_LARGEFILE, current_cred());
-	if (IS_ERR(to))
-		return PTR_ERR(to);
-
-	err = copy_bytes(c, from, to, len);
-	if (!err && !c->m->options.is_volatile)
-		err = vfs_fsync(to, 0);
-	fput(to);
-	if (!err)
-		veneer_count(c->m, bytes_copied, len);
-	return err;
+	return IS_ERR(from) ? PTR_ERR(from) :
+			      veneer_copy_data(c->m, from, upper, len, c->cancel);
 }
 
 /* Says where the data is, instead of copying it. */
