@@ -25,6 +25,8 @@ struct veneer_at {
  * @at: the objects; a directory may have several, anything else has one
  * @nr: how many there are; 0 when the name does not exist
  * @room: how many fit
+ * @linked: it was found by a name of another layer than its own, in which it may
+ *	have none
  *
  * Starts as all zero, owned by whoever declares it; veneer_merge_free() ends
  * it.
@@ -33,6 +35,7 @@ struct veneer_merge {
 	struct veneer_at	*at;
 	unsigned int		nr;
 	unsigned int		room;
+	bool			linked;
 };
 
 int veneer_merge_roots(const struct veneer_stack *stack, unsigned int from,

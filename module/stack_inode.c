@@ -217,7 +217,7 @@ struct inode *veneer_stack_new_inode(struct super_block *sb,
 
 	if (prot < 0)
 		return ERR_PTR(prot);
-	if (!S_ISDIR(top->i_mode) && nlink > 1)
+	if (!S_ISDIR(top->i_mode) && (nlink > 1 || merge->linked))
 		return linked_inode(sb, merge, nlink, prot);
 
 	inode = new_inode(sb);

@@ -150,8 +150,9 @@ static int add(struct veneer_stack_links *links, const struct veneer_at *from,
 
 /* Goes on to the objects that replace the one that was found. */
 static void replace(const struct veneer_stack_links *links, unsigned int from,
-		    struct veneer_at *at)
+		    struct veneer_merge *merge)
 {
+	struct veneer_at *at = &merge->at[0];
 	const struct stack_link *link;
 
 	for (;;) {
@@ -162,6 +163,7 @@ static void replace(const struct veneer_stack_links *links, unsigned int from,
 		dput(at->dentry);
 		at->dentry = dget(link->to.dentry);
 		at->layer = link->to.layer;
+		merge->linked = true;
 	}
 }
 
@@ -189,7 +191,7 @@ static int load_entry(void *arg, const struct path *entry, u64 id)
 		err = veneer_merge_walk(load->stack, load->layer + 1, path,
 					&below);
 	if (err >= 0 && has_links(&below)) {
-		replace(table, load->layer + 1, &below.at[0]);
+		replace(table, load->layer + 1, &below);
 		if (!((d_inode(below.at[0].dentry)->i_mode ^
 		       d_inode(entry->dentry)->i_mode) & S_IFMT))
 			err = add(table, &below.at[0], entry->dentry,
@@ -266,7 +268,7 @@ int veneer_stack_links_apply(const struct veneer_stack *stack,
 		return 0;
 	err = veneer_stack_links_prepare(stack);
 	if (!err)
-		replace(stack->links, from, &merge->at[0]);
+		replace(stack->links, from, merge);
 	return err;
 }
 

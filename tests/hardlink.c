@@ -371,6 +371,26 @@ TEST_F(hardlink, upper_becomes_layer)
 	CHECK(entries(w) == 0, "%d entries left without a name", entries(w));
 }
 
+/* The upper has none of the names: only the entry, by which they stay together. */
+TEST_F(hardlink, nameless_becomes_layer)
+{
+	struct world *w = &self->w;
+
+	BOTH_OK(unlinkat(at, name[1], 0));
+	OK(world_deepen(w));
+	ONE_FILE(2, name[0], name[2]);
+	SAME_TREES(w);
+	BOTH_OK(write_text(P(name[2]), "written\n"));
+	ONE_FILE(2, name[0], name[2]);
+	SAME_TREES(w);
+	OK(world_remount(w));
+	ONE_FILE(2, name[0], name[2]);
+	BOTH_OK(unlinkat(at, name[0], 0));
+	OK(world_deepen(w));
+	ONE_FILE(1, name[2]);
+	SAME_TREES(w);
+}
+
 /* What a crash can leave: the entry without the name that it was made for. */
 TEST_F(hardlink, name_not_made)
 {
