@@ -205,6 +205,9 @@ static int compare_numbers(struct looks *l, unsigned int flags)
 
 			if (all[0][i]->err || all[0][j]->err || all[1][i]->err || all[1][j]->err)
 				continue;
+			/* One without a name may be gone now, and its number a new one's. */
+			if (i >= LOOKS && j < LOOKS && !all[1][j]->st.st_nlink)
+				continue;
 			for (int s = 0; s < 2; s++)
 				same[s] = all[s][i]->st.st_ino == all[s][j]->st.st_ino &&
 					all[s][i]->st.st_dev == all[s][j]->st.st_dev;
