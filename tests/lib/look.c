@@ -190,7 +190,7 @@ static int compare_one(struct looks *l, int which, bool failed, unsigned int fla
 }
 
 /* Two that are one object on plain are one in the mount, and the other way around. */
-static int compare_numbers(struct looks *l, unsigned int flags)
+static int compare_numbers(struct looks *l)
 {
 	struct look *all[2][2 * LOOKS];
 
@@ -235,7 +235,7 @@ int look_compare(struct looks *mount, struct looks *plain, const struct treeop *
 
 	for (int i = 0; i < (flags & LOOK_SHARED ? LOOK_PARENT_A : LOOKS); i++)
 		bad += compare_one(l, i, failed, flags);
-	bad += compare_numbers(l, flags);
+	bad += compare_numbers(l);
 	if (mount->xattrs && plain->xattrs && strcmp(mount->xattrs, plain->xattrs)) {
 		printf("# xattrs of a:%s\n#   on plain:%s\n", mount->xattrs, plain->xattrs);
 		bad++;
