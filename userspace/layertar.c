@@ -195,21 +195,24 @@ int layertar_identify(struct store *store, const char *path, const json_t *layer
 		      size_t count, char diff_id[DIGEST_TEXT_SIZE], bool *of_difference,
 		      struct fault *fault)
 {
-	CLEANUP(cleanup_digest) struct digest *digest = digest_new(fault);
-	CLEANUP(cleanup_tarwrite) struct tarwrite *tar = digest ?
-		tarwrite_open(-1, digest, fault) : NULL;
 	AUTO_FD tree = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct raw raw = { tar, tree };
+	CLEANUP(cleanup_digest) struct digest *digest = NULL;
+	CLEANUP(cleanup_tarwrite) struct tarwrite *tar = NULL;
+	struct raw raw = { .tree = tree };
 	uint64_t bytes;
 
 	if (tree < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open \"%s\"", path);
 	*of_difference = false;
-	if (!tar || walk(tree, note_difference, of_difference, fault) < 0)
+	if (walk(tree, note_difference, of_difference, fault) < 0)
 		return -1;
 	if (!*of_difference)
 		return layertar_write(store, path, layers, count, -1, diff_id, &bytes, fault);
-	if (walk(tree, write_raw, &raw, fault) < 0 || tarwrite_finish(tar, fault) < 0)
+
+	digest = digest_new(fault);
+	tar = digest ? tarwrite_open(-1, digest, fault) : NULL;
+	raw.tar = tar;
+	if (!tar || walk(tree, write_raw, &raw, fault) < 0 || tarwrite_finish(tar, fault) < 0)
 		return -1;
 	digest_text(digest, diff_id);
 	return 0;
