@@ -336,7 +336,8 @@ static struct op random_op(struct fuzz *f)
 	op.flag = rng_under(r, 1 << 20);
 	/* overlayfs takes no RENAME_WHITEOUT and no device 0:0. */
 	if (op.kind == RENAME)
-		op.flag = rename_flags[op.flag % (world_is_overlay() ? 8 : 10)];
+		op.flag = rename_flags[op.flag % (world_is_overlay() ||
+						  !world_whiteouts_inherit() ? 8 : 10)];
 	if (op.kind == MKNOD && world_is_overlay())
 		op.m |= 1;
 	return op;

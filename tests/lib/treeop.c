@@ -149,7 +149,8 @@ unsigned int treeop_rename_flags(const struct treeop *op)
 		RENAME_WHITEOUT | RENAME_NOREPLACE, RENAME_EXCHANGE | RENAME_NOREPLACE,
 	};
 
-	return flags[op->x % ARRAY_SIZE(flags)];
+	return flags[op->x % ARRAY_SIZE(flags)] &
+		(world_whiteouts_inherit() ? ~0U : ~(unsigned int)RENAME_WHITEOUT);
 }
 
 /* In the directory a; a name comes by T_LINK. */

@@ -5,12 +5,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -23,6 +25,13 @@ const char *world_fstype(void)
 bool world_is_overlay(void)
 {
 	return !strcmp(world_fstype(), "overlay");
+}
+
+bool world_whiteouts_inherit(void)
+{
+	struct statfs st;
+
+	return statfs(world_dir(), &st) || st.f_type != XFS_SUPER_MAGIC;
 }
 
 const char *world_dir(void)

@@ -124,6 +124,8 @@ extern const char marks_prefix[];
 /* The file system type under test, and whether that is overlayfs. */
 const char *world_fstype(void);
 bool world_is_overlay(void);
+/* Does what RENAME_WHITEOUT leaves get the directory's ACL and group? Not on xfs. */
+bool world_whiteouts_inherit(void);
 /* The directory tests work in. */
 const char *world_dir(void);
 
