@@ -23,6 +23,7 @@
 #include "log.h"
 #include "mapfile.h"
 #include "marks.h"
+#include "save.h"
 #include "split.h"
 
 /**
@@ -268,7 +269,7 @@ static int settle_cut(struct inode *inode, struct veneer_split *split)
 
 	WRITE_ONCE(split->stale, err);
 	if (err)
-		mark_inode_dirty_sync(inode);
+		veneer_save_later(inode);
 	return err;
 }
 
@@ -350,7 +351,7 @@ int veneer_split_flush(struct inode *inode, struct file *real)
  */
 void veneer_flush_failed(struct inode *inode, int err)
 {
-	mark_inode_dirty_sync(inode);
+	veneer_save_later(inode);
 	veneer_err_ratelimited("%pd2: cannot save its block map (error %d); what was written since is lost if the machine stops now\n",
 			       veneer_upper(inode), err);
 }
@@ -471,7 +472,7 @@ int veneer_split_cut_end(struct inode *inode, loff_t size, int err)
 	/* It has been cut all the same; the next flush says that it is over. */
 	if (err) {
 		WRITE_ONCE(split->stale, true);
-		mark_inode_dirty_sync(inode);
+		veneer_save_later(inode);
 	}
 out:
 	mutex_unlock(&split->flush_lock);

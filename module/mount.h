@@ -71,8 +71,9 @@
  * @links: objects with several names below that are in the upper
  * @unsaved_lock: protects @unsaved; nothing but an inode's i_lock is taken
  *	under it
- * @unsaved: split files that may have blocks that the disk does not know of, by
- *	veneer_split.unsaved; no references
+ * @unsaved: split files that may have something that the disk does not know of,
+ *	by veneer_split.unsaved; no references.  A sync looks nowhere else:
+ *	what makes veneer_split_unsaved() true calls veneer_save_later(), too
  * @save_lock: held while files of @unsaved are saved together, so that a sync
  *	waits for those that the background has begun with
  * @save_work: saves in the background; stopped before the mount's inodes go

@@ -85,7 +85,7 @@ static struct member *next_part(struct round *round, struct member *member)
 }
 
 /**
- * veneer_save_later - a file has blocks that the disk does not know of
+ * veneer_save_later - a file has something that the disk does not know of
  * @inode: the file
  */
 void veneer_save_later(struct inode *inode)
@@ -330,10 +330,8 @@ static int finish_round(struct round *round)
 			veneer_flush_failed(inode, member->err);
 		else if (veneer_split_unsaved(inode))
 			member->err = veneer_split_flush(inode, NULL);
-		if (member->err)
-			veneer_save_later(inode);
-		else
-			/* Clean as it is, it need not stay in memory. */
+		/* Clean as it is, it need not stay in memory. */
+		if (!member->err)
 			sync_inode_metadata(inode, 0);
 		err = err ? : member->err;
 		list_del(&member->node);

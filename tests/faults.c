@@ -29,7 +29,7 @@ enum kind { ALLOCATION, CALL, CALLS_FROM };
 static const int kind_error[] = { ENOMEM, EIO, ENOSPC };
 
 /* What comes after a fault. */
-enum next { RETRY, REMOUNT, DROP_CACHES, EXTEND, NEXTS };
+enum next { RETRY, REMOUNT, DROP_CACHES, EXTEND, EXTEND_UNSYNCED, NEXTS };
 
 /* What a file held: see fault_op.bytes. */
 struct bytes {
@@ -323,7 +323,7 @@ static void start(struct fault_run *run, struct world *w)
  * stays, however far the cut has come.
  */
 static void extend(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
-		   const char *path, int n)
+		   const char *path, int n, bool sync)
 {
 	struct world *w = &self->w;
 	int fd = OK(openat(w->mfd, path, O_WRONLY | O_CLOEXEC));
@@ -331,7 +331,8 @@ static void extend(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self
 	char c = 0;
 
 	OK(pwrite(fd, "x", 1, 100000));
-	OK(fsync(fd));
+	if (sync)
+		OK(fsync(fd));
 	close(fd);
 	OK(world_remount(w));
 	fd = OK(openat(w->mfd, path, O_RDONLY | O_CLOEXEC));
@@ -399,9 +400,9 @@ static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
 		      is, was);
 	}
 
-	if (next == EXTEND) {
+	if (next >= EXTEND) {
 		fault_end(&run);
-		extend(_metadata, self, op->bytes, n);
+		extend(_metadata, self, op->bytes, n, next == EXTEND);
 		OK(world_umount(w));
 		return left;
 	}
