@@ -15,6 +15,7 @@
 #include "name.h"
 #include "tree.h"
 #include "walk.h"
+#include "xattrs.h"
 
 struct copy {
 	int to;
@@ -45,28 +46,18 @@ static int copy_xattrs(int from, int to, struct fault *fault)
 	/* Through /proc the link itself is reached, which is open with O_PATH. */
 	snprintf(from_path, sizeof(from_path), "/proc/self/fd/%d", from);
 	snprintf(to_path, sizeof(to_path), "/proc/self/fd/%d", to);
-	size = listxattr(from_path, NULL, 0);
-	if (size > 0) {
-		names = malloc(size);
-		if (!names)
-			return fault_no_memory(fault);
-		size = listxattr(from_path, names, size);
-	}
+	size = xattrs_list(from_path, &names, fault);
 	if (size < 0)
-		return errno == EOPNOTSUPP ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
+		return -1;
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		AUTO_FREE char *value = NULL;
-		ssize_t length = getxattr(from_path, name, NULL, 0);
+		size_t length;
+		int found = xattrs_read(from_path, name, &value, &length, fault);
 
-		if (length < 0 && errno == ENODATA)
-			continue;
-		value = malloc(length < 0 ? 1 : length + 1);
-		if (!value)
-			return fault_no_memory(fault);
-		length = length < 0 ? -1 : getxattr(from_path, name, value, length);
-		if (length < 0 || (setxattr(to_path, name, value, length, 0) < 0 &&
-				   strcmp(name, "security.selinux")))
+		if (found < 0)
+			return -1;
+		if (found && setxattr(to_path, name, value, length, 0) < 0 &&
+		    strcmp(name, "security.selinux"))
 			return fault_errno(fault, EXIT_SYSTEM, errno,
 					   "cannot copy the xattr \"%s\"", name);
 	}

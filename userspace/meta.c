@@ -13,6 +13,7 @@
 #include <sys/xattr.h>
 
 #include "acl.h"
+#include "xattrs.h"
 
 bool meta_is_reserved(const char *name)
 {
@@ -150,47 +151,21 @@ static const char *fd_path(char buffer[FD_PATH_SIZE], int fd)
 	return buffer;
 }
 
-/* The names of all xattrs, to be freed, and their size; -1 with @fault set. */
-static ssize_t list_xattrs(int fd, char **names, struct fault *fault)
-{
-	char path[FD_PATH_SIZE];
-	ssize_t size;
-
-	*names = NULL;
-	fd_path(path, fd);
-	size = listxattr(path, NULL, 0);
-	if (size > 0) {
-		*names = malloc(size);
-		if (!*names)
-			return fault_no_memory(fault);
-		size = listxattr(path, *names, size);
-	}
-	if (size < 0)
-		return errno == EOPNOTSUPP ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
-	return size;
-}
-
 static int xattr_of_node(const char *path, const char *name, struct meta *meta,
 			 struct fault *fault)
 {
-	ssize_t size = getxattr(path, name, NULL, 0);
-	AUTO_FREE char *value = size < 0 ? NULL : malloc(size + 1);
+	AUTO_FREE char *value = NULL;
+	size_t size;
+	int found = xattrs_read(path, name, &value, &size, fault);
 
-	if (size >= 0 && !value)
-		return fault_no_memory(fault);
-	size = size < 0 ? -1 : getxattr(path, name, value, size);
-	if (size < 0)
-		return errno == ENODATA ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot read the xattr \"%s\"", name);
-	return read_xattr(meta, name, value, size, fault);
+	return found <= 0 ? found : read_xattr(meta, name, value, size, fault);
 }
 
 int meta_of_node(int fd, struct meta *meta, struct fault *fault)
 {
-	AUTO_FREE char *names = NULL;
-	ssize_t size = list_xattrs(fd, &names, fault);
 	char path[FD_PATH_SIZE];
+	AUTO_FREE char *names = NULL;
+	ssize_t size = xattrs_list(fd_path(path, fd), &names, fault);
 	struct stat status;
 
 	if (size < 0)
@@ -207,7 +182,6 @@ int meta_of_node(int fd, struct meta *meta, struct fault *fault)
 	meta->xattrs = calloc(size + 1, sizeof(*meta->xattrs));
 	if (!meta->xattrs)
 		return fault_no_memory(fault);
-	fd_path(path, fd);
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		/* A security module gives its label to every node. */
 		if (!meta_is_reserved(name) && strcmp(name, "security.selinux") &&
@@ -257,13 +231,12 @@ int meta_apply(int fd, const struct meta *meta, struct fault *fault)
 
 int meta_clear_xattrs(int fd, struct fault *fault)
 {
-	AUTO_FREE char *names = NULL;
-	ssize_t size = list_xattrs(fd, &names, fault);
 	char path[FD_PATH_SIZE];
+	AUTO_FREE char *names = NULL;
+	ssize_t size = xattrs_list(fd_path(path, fd), &names, fault);
 
 	if (size < 0)
 		return -1;
-	fd_path(path, fd);
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		/* A security module gives its label to every node; it stays. */
 		if (!strcmp(name, "security.selinux"))

@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/xattr.h>
 
 #include "interrupt.h"
 #include "meta.h"
+#include "xattrs.h"
 
 enum { CHUNK = 1 << 18 };
 
@@ -133,17 +133,12 @@ static int add_xattr(struct archive_entry *entry, const char *path, const char *
 		     struct fault *fault)
 {
 	AUTO_FREE char *value = NULL;
-	ssize_t size = getxattr(path, name, NULL, 0);
+	size_t size;
+	int found = xattrs_read(path, name, &value, &size, fault);
 
-	value = size < 0 ? NULL : malloc(size + 1);
-	if (size >= 0 && !value)
-		return fault_no_memory(fault);
-	size = size < 0 ? -1 : getxattr(path, name, value, size);
-	if (size < 0)
-		return errno == ENODATA ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot read the xattr \"%s\"", name);
-	archive_entry_xattr_add_entry(entry, name, value, size);
-	return 0;
+	if (found > 0)
+		archive_entry_xattr_add_entry(entry, name, value, size);
+	return found < 0 ? -1 : 0;
 }
 
 static int add_xattrs(struct archive_entry *entry, int node, bool raw, struct fault *fault)
@@ -155,17 +150,12 @@ static int add_xattrs(struct archive_entry *entry, int node, bool raw, struct fa
 	ssize_t size;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
-	size = listxattr(path, NULL, 0);
+	size = xattrs_list(path, &names, fault);
 	if (size <= 0)
-		return !size || errno == EOPNOTSUPP ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
-	names = malloc(size);
+		return size;
 	sorted = calloc(size, sizeof(*sorted));
-	if (!names || !sorted)
+	if (!sorted)
 		return fault_no_memory(fault);
-	size = listxattr(path, names, size);
-	if (size < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot list the xattrs");
 	for (char *name = names; name < names + size; name += strlen(name) + 1) {
 		if (!stays(name, raw))
 			sorted[count++] = name;
