@@ -261,24 +261,6 @@ TEST_F(split, holes)
 	SAME_TREES(w);
 }
 
-/* Mounts again, over what was the upper; @n makes the new one's name. */
-static int upper_to_layer(struct world *w, int n)
-{
-	char name[32];
-
-	if (world_umount(w))
-		return -1;
-	for (int i = 0; i < w->nlayers; i++)
-		tree_free(&w->sealed[i]);
-	memmove(w->layer[1], w->layer[0], sizeof(w->layer[0]) * w->nlayers);
-	w->nlayers++;
-	memcpy(w->layer[0], w->upper, sizeof(w->upper));
-	snprintf(name, sizeof(name), "upper.%d", n);
-	strcpy(w->upper, join(w->root, name));
-	w->keep_times = true;
-	return mkdir(w->upper, 0755) ?: world_mount(w);
-}
-
 /* An upper with split files under another one, three times. */
 TEST_F(split, chain)
 {
@@ -286,7 +268,7 @@ TEST_F(split, chain)
 
 	for (int depth = 1; depth < WORLD_LAYERS; depth++) {
 		OK(write_both(w, "big", "layer", depth * 100000));
-		OK(upper_to_layer(w, depth));
+		OK(world_deepen(w));
 		SAME_TREES(w);
 	}
 	OK(write_both(w, "big", "top", 50));
@@ -304,7 +286,7 @@ TEST_F(split, chain_read_directly)
 
 	OK(write_both(w, "odd", "split", 100));
 	BOTH_OK(truncate(P("odd"), end + 20));
-	OK(upper_to_layer(w, 1));
+	OK(world_deepen(w));
 	fd = openat(w->mfd, "odd", O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (fd < 0)
 		SKIP(return, "no O_DIRECT here");

@@ -100,17 +100,9 @@ int fault_world(struct world *w)
 	w->option[0][1] = WHOLE_LIMIT;
 	if (put_objects(w) || world_mount(w) ||
 	    write_at(join(w->mnt, "chain"), 20000, 5000, 11) ||
-	    write_at(join(w->plain, "chain"), 20000, 5000, 11) ||
-	    world_umount(w))
+	    write_at(join(w->plain, "chain"), 20000, 5000, 11))
 		return -1;
-	/* That upper is the top layer from now on. */
-	for (int i = 0; i < w->nlayers; i++)
-		tree_free(&w->sealed[i]);
-	memmove(w->layer[1], w->layer[0], sizeof(w->layer[0]) * w->nlayers);
-	w->nlayers++;
-	memcpy(w->layer[0], w->upper, sizeof(w->upper));
-	strcpy(w->upper, join(w->root, "upper1"));
-	return mkdir(w->upper, 0755);
+	return world_deepen(w);
 }
 
 int fault_stage(const char *in)
