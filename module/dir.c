@@ -23,9 +23,9 @@
 static int get_halves(struct inode *dir, const struct veneer_listing **listing,
 		      struct veneer_names **names)
 {
-	struct veneer_inode *vi = veneer_inode(dir);
+	struct dentry *below = veneer_dir_below(dir);
 
-	*listing = vi->below ? veneer_stack_listing(vi->below) : NULL;
+	*listing = below ? veneer_stack_listing(below) : NULL;
 	if (IS_ERR(*listing))
 		return PTR_ERR(*listing);
 	*names = veneer_upper(dir) ? veneer_names_get(dir, *listing) : NULL;

@@ -578,6 +578,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->prot = 0;
 	vi->nameless = false;
 	vi->impure = false;
+	vi->emptied = false;
 	vi->names = NULL;
 	vi->links = NULL;
 	vi->key = NULL;

@@ -60,6 +60,9 @@ struct veneer_split;
  *	makes an object without a name.  Under @lock
  * @impure: of a directory: the upper is known to carry the impure mark.  Once
  *	it does, it stays so; whoever does not know it yet sets it again
+ * @emptied: of a directory: the upper was made opaque after the inode was made, so
+ *	that what is @below does not show.  Set once, under i_rwsem, held for
+ *	writing
  * @names: of a directory with an upper: its names there, see dir.c
  * @links: of an object that has several names below and is in the upper: its
  *	record, owned.  Set before @upper, under @lock; its counts change under
@@ -90,6 +93,7 @@ struct veneer_inode {
 	unsigned int		prot;
 	bool			nameless;
 	bool			impure;
+	bool			emptied;
 	struct veneer_names	*names;
 	struct veneer_links	*links;
 	const void		*key;
@@ -112,6 +116,17 @@ static inline struct dentry *veneer_upper(const struct inode *inode)
 {
 	/* Pairs with veneer_inode_set_upper(). */
 	return smp_load_acquire(&veneer_inode(inode)->upper);
+}
+
+/**
+ * veneer_dir_below - the directory of the stack whose names show, or %NULL
+ * @dir: a directory of a mount, locked
+ */
+static inline struct dentry *veneer_dir_below(const struct inode *dir)
+{
+	const struct veneer_inode *vi = veneer_inode(dir);
+
+	return vi->emptied ? NULL : vi->below;
 }
 
 /**

@@ -74,7 +74,7 @@ bool veneer_is_reserved(const struct inode *dir, const struct dentry *dentry)
  */
 struct dentry *veneer_find_below(struct inode *dir, const struct dentry *dentry)
 {
-	struct dentry *below = veneer_inode(dir)->below;
+	struct dentry *below = veneer_dir_below(dir);
 
 	if (!below || veneer_is_reserved(dir, dentry))
 		return NULL;
@@ -235,11 +235,11 @@ static struct dentry *find_data(struct veneer_mount *m, struct inode *dir,
 		return follow_record(root, facts, facts->record.path, false);
 	if (facts->redirect && *facts->redirect == '/')
 		return follow_record(root, facts, facts->redirect, false);
-	if (!veneer_inode(dir)->below)
+	if (!veneer_dir_below(dir))
 		return ERR_PTR(-ENODATA);
 	if (facts->redirect)
 		path = facts->redirect;
-	return follow_record(veneer_inode(dir)->below, facts, path, false);
+	return follow_record(veneer_dir_below(dir), facts, path, false);
 }
 
 /* The object of the stack that this one covers, or %NULL. */
@@ -265,10 +265,10 @@ static struct dentry *ask_stack(struct veneer_mount *m, struct inode *dir,
 	if (facts->redirect && *facts->redirect == '/')
 		return follow_record(m->stack->s_root, facts, facts->redirect,
 				     true);
-	if (facts->hides || !veneer_inode(dir)->below)
+	if (facts->hides || !veneer_dir_below(dir))
 		return NULL;
 	if (facts->redirect)
-		return follow_record(veneer_inode(dir)->below, facts,
+		return follow_record(veneer_dir_below(dir), facts,
 				     facts->redirect, true);
 
 	below = veneer_find_below(dir, name);

@@ -333,8 +333,8 @@ static struct veneer_names_entry *entry_to_change(struct inode *dir,
 		return entry;
 
 	/* It was made before the names were, so it is there. */
-	if (vi->below)
-		listing = veneer_stack_listing(vi->below);
+	if (veneer_dir_below(dir))
+		listing = veneer_stack_listing(veneer_dir_below(dir));
 	if (!IS_ERR(listing))
 		entry = names_add(vi->names, listing, name, len);
 	if (!entry) {

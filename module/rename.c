@@ -52,8 +52,9 @@ static int ask_below(struct side *side)
 /* Is the lower part beside where a name in @dir has its own? */
 static bool is_beside(const struct dentry *below, const struct inode *dir)
 {
-	return veneer_inode(dir)->below &&
-	       d_inode(below->d_parent) == d_inode(veneer_inode(dir)->below);
+	const struct dentry *there = veneer_dir_below(dir);
+
+	return there && d_inode(below->d_parent) == d_inode(there);
 }
 
 /* ext4 has one word for an attribute that is too long and for a full disk. */
@@ -111,7 +112,7 @@ static int prepare_move(struct veneer_mount *m, const struct side *from,
 	if (err || !S_ISDIR(inode->i_mode))
 		return err;
 
-	if (veneer_inode(inode)->below)
+	if (veneer_dir_below(inode))
 		return set_redirect(m, inode, to->dir);
 	if (!to->shines)
 		return 0;
@@ -122,18 +123,25 @@ static int prepare_move(struct veneer_mount *m, const struct side *from,
 
 /*
  * A directory that is empty to us may hold whiteouts in the upper.  Removes them,
- * for a rename to replace it.  It is opaque before, so that it is empty to us at
- * any moment, and as it was should the rename then fail.
+ * for a rename to replace it.  It is opaque before, on the disk and to us, so that
+ * it is empty at any moment, and as it was should the rename then fail.
  */
 static int clear_whiteouts(struct veneer_mount *m, struct inode *inode)
 {
+	struct veneer_inode *vi = veneer_inode(inode);
 	struct dentry *upper = veneer_upper(inode);
 	const struct path path = veneer_upper_path(m, upper);
 	int err;
 
 	err = veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_OPAQUE,
 			      "y", 1);
-	return err ? : veneer_upper_empty(m, upper);
+	if (err)
+		return err;
+	vi->emptied = true;
+	/* They were read together with what is below. */
+	veneer_names_free(vi->names);
+	vi->names = NULL;
+	return veneer_upper_empty(m, upper);
 }
 
 static int check_target(const struct side *old, const struct side *new)

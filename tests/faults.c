@@ -214,6 +214,11 @@ static int state(FIXTURE_DATA(faults) *self, const struct fault_op *op)
 		tree_diff(&self->before, "before", &now, "now");
 		tree_diff(&self->after, "after", &now, "now");
 	}
+	/* Not listed is not enough. */
+	if (!faccessat(AT_FDCWD, join(w->mnt, FAULT_REMOVED), F_OK, AT_SYMLINK_NOFOLLOW)) {
+		printf("# %s is there again\n", FAULT_REMOVED);
+		ret = 0;
+	}
 	tree_free(&now);
 	fflush(stdout);
 	return ret;

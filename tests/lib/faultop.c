@@ -65,7 +65,7 @@ static int put_objects(struct world *w)
 	       put_dir(w, "empty", 0755) || put_dir(w, "inherit", 0755) ||
 	       put_xattr(w, "inherit", "system.posix_acl_default", &acl, sizeof(acl)) ||
 	       put_text(w, "inherit/gone", "gone\n") ||
-	       put_dir(w, "emptied", 0755) || put_text(w, "emptied/x", "x\n") ||
+	       put_dir(w, "emptied", 0755) || put_text(w, FAULT_REMOVED, "x\n") ||
 	       put_dir(w, "origin", 0755) || put_text(w, "origin/x", "x\n") ||
 	       put_dir(w, "e", 0755) || put_dir(w, "e/a", 0755) ||
 	       put_pattern(w, "e/a/big", BIG, 1) ||
@@ -111,7 +111,7 @@ int fault_stage(const char *in)
 	       chmod(join(in, "meta"), 0600) ||
 	       unlink(join(in, "d/gone")) || rmdir(join(in, "d/gonedir")) ||
 	       unlink(join(in, "inherit/gone")) ||
-	       unlink(join(in, "emptied/x")) ||
+	       unlink(join(in, FAULT_REMOVED)) ||
 	       rename(join(in, "origin"), join(in, "moved")) ||
 	       mkdir(join(in, "up"), 0755) || mkdir(join(in, "up/empty"), 0755) ||
 	       write_text(join(in, "up/f"), "a file of the upper\n") ||

@@ -48,6 +48,8 @@ struct fault_op {
 int fault_world(struct world *w);
 /* What is in the upper before each operation, in the mount or in plain. */
 int fault_stage(const char *in);
+/* Of a layer, removed by that; no operation makes it again. */
+#define FAULT_REMOVED "emptied/removed"
 /* Ends what begin() began. */
 void fault_end(struct fault_run *r);
 
