@@ -51,6 +51,12 @@ const char *image_root(const char *name);
 const char *file_name(const char *root, unsigned int n);
 /* Makes a file of that size, of which the first data bytes are no hole; no sync. */
 void make_file(const char *path, unsigned long long size, unsigned long long data);
+/*
+ * Makes directories, layer[0] and so on, to be freed, and files spread over them: of
+ * every directory each layer has some.
+ */
+void make_layers(const char *root, char **layer, unsigned int layers, unsigned int dirs,
+		 unsigned int files, void (*make)(const char *path));
 /* The blocks of all that is under a path, in KiB, each file once. */
 unsigned long long used(int at, const char *name);
 /* What is in the page cache. */

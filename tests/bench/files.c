@@ -42,6 +42,29 @@ void make_file(const char *path, unsigned long long size, unsigned long long dat
 	close(fd);
 }
 
+void make_layers(const char *root, char **layer, unsigned int layers, unsigned int dirs,
+		 unsigned int files, void (*make)(const char *path))
+{
+	char rel[64];
+
+	make_dir(root);
+	for (unsigned int i = 0; i < layers; i++) {
+		snprintf(rel, sizeof(rel), "%u", i);
+		layer[i] = strdup(join(root, rel));
+		make_dir(layer[i]);
+	}
+	for (unsigned int d = 0; d < dirs; d++) {
+		for (unsigned int f = 0; f < files; f++) {
+			const char *in = layer[(d * 31 + f * 7) % layers];
+
+			snprintf(rel, sizeof(rel), "directory.%u", d);
+			mkdir(join(in, rel), 0755);
+			snprintf(rel, sizeof(rel), "directory.%u/some.file.%u", d, f);
+			make(join(in, rel));
+		}
+	}
+}
+
 unsigned long long used(int at, const char *name)
 {
 	unsigned long long sum = 0;

@@ -223,25 +223,12 @@ static void import(void)
 
 static void make_image(const char *root, unsigned int layers)
 {
-	char rel[64];
+	const char *bottom;
 
-	make_dir(root);
-	for (unsigned int i = 0; i < layers; i++) {
-		snprintf(rel, sizeof(rel), "%u", i);
-		layer[i] = strdup(join(root, rel));
-		make_dir(layer[i]);
-	}
-	make_dir(join(layer[layers - 1], "bin"));
-	RUN(NULL, "cp", "/bin/busybox", join(layer[layers - 1], "bin/busybox"));
-	for (unsigned int d = 0; d < DIRS; d++)
-		for (unsigned int f = 0; f < FILES; f++) {
-			const char *in = layer[(d * 31 + f * 7) % layers];
-
-			snprintf(rel, sizeof(rel), "directory.%u", d);
-			mkdir(join(in, rel), 0755);
-			snprintf(rel, sizeof(rel), "directory.%u/some.file.%u", d, f);
-			make_block(join(in, rel));
-		}
+	make_layers(root, layer, layers, DIRS, FILES, make_block);
+	bottom = layer[layers - 1];
+	make_dir(join(bottom, "bin"));
+	RUN(NULL, "cp", "/bin/busybox", join(bottom, "bin/busybox"));
 }
 
 void bench_start(void)

@@ -39,26 +39,9 @@ static const char *const measure_name[MEASURES] = {
 static char *layer[256];
 static int dev;		/* /dev/veneer */
 
-static void make_image(const char *root, unsigned int layers)
+static void make_empty(const char *path)
 {
-	char rel[64];
-
-	make_dir(root);
-	for (unsigned int i = 0; i < layers; i++) {
-		snprintf(rel, sizeof(rel), "%u", i);
-		layer[i] = strdup(join(root, rel));
-		make_dir(layer[i]);
-	}
-	for (unsigned int d = 0; d < DIRS; d++) {
-		for (unsigned int f = 0; f < FILES; f++) {
-			const char *in = layer[(d * 31 + f * 7) % layers];
-
-			snprintf(rel, sizeof(rel), "directory.%u", d);
-			mkdir(join(in, rel), 0755);
-			snprintf(rel, sizeof(rel), "directory.%u/some.file.%u", d, f);
-			MUST(mknod(join(in, rel), S_IFREG | 0644, 0), "make", rel);
-		}
-	}
+	MUST(mknod(path, S_IFREG | 0644, 0), "make", path);
 }
 
 /* Lists everything and stats every name; how many there were. */
@@ -161,7 +144,7 @@ void bench_walk(void)
 	for (unsigned int s = 0; s < SIZES; s++) {
 		const char *root = strdup(join(work_dir, "image"));
 
-		make_image(root, sizes[s]);
+		make_layers(root, layer, sizes[s], DIRS, FILES, make_empty);
 		/*
 		 * Once without counting: then the layers are cached for both,
 		 * the names too that they do not have.
