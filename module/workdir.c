@@ -215,6 +215,20 @@ static int check_incompat(struct fs_context *fc, struct veneer_mount *m)
 	return err;
 }
 
+/* A new directory has an ACL only where its parent has a default one. */
+static int remove_acl(struct mnt_idmap *idmap, struct dentry *dentry,
+		      const char *name)
+{
+	struct posix_acl *acl = vfs_get_acl(idmap, dentry, name);
+	int err = PTR_ERR_OR_ZERO(acl);
+
+	if (!err) {
+		posix_acl_release(acl);
+		err = vfs_remove_acl(idmap, dentry, name);
+	}
+	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
+}
+
 /* Makes work/, empty. */
 static int make_work(struct veneer_mount *m)
 {
@@ -236,11 +250,10 @@ static int make_work(struct veneer_mount *m)
 	m->work = work;
 
 	/* What is made in here must not inherit anything. */
-	err = vfs_remove_acl(idmap, work, XATTR_NAME_POSIX_ACL_DEFAULT);
-	if (err && err != -ENODATA && err != -EOPNOTSUPP)
-		return err;
-	err = vfs_remove_acl(idmap, work, XATTR_NAME_POSIX_ACL_ACCESS);
-	if (err && err != -ENODATA && err != -EOPNOTSUPP)
+	err = remove_acl(idmap, work, XATTR_NAME_POSIX_ACL_DEFAULT);
+	if (!err)
+		err = remove_acl(idmap, work, XATTR_NAME_POSIX_ACL_ACCESS);
+	if (err || d_inode(work)->i_mode == S_IFDIR)
 		return err;
 	inode_lock(d_inode(work));
 	err = notify_change(idmap, work, &attr, NULL);

@@ -173,4 +173,31 @@ TEST_F(acl, copied_parent)
 	SAME(getxattr(P("d/file"), ACCESS_NAME, NULL, 0));
 }
 
+/* What is made in the workdir first has nothing of the workdir's. */
+TEST_F(acl, workdir_that_inherits)
+{
+	struct world *w = &self->w;
+	struct acl d = acl(7, 7, 5);
+	struct stat st;
+
+	OK(world_umount(w));
+	OK(chown(w->work, 0, 66));
+	OK(chmod(w->work, 02755));
+	OK(setxattr(w->work, DEFAULT_NAME, &d, sizeof(d), 0));
+	OK(world_mount(w));
+	OK(stat(join(w->work, "work"), &st));
+	EXPECT_EQ(S_IFDIR, st.st_mode);
+	CHECK(getxattr(join(w->work, "work"), ACCESS_NAME, NULL, 0) == -1 && errno == ENODATA,
+	      "the access list of work/");
+	CHECK(getxattr(join(w->work, "work"), DEFAULT_NAME, NULL, 0) == -1 && errno == ENODATA,
+	      "the default list of work/");
+
+	BOTH_OK(fchmodat(at, "d/file", 0660, 0));
+	BOTH_OK(write_text(P("d/bare"), "changed"));
+	BOTH_OK(mkdirat(at, "d/new", 0755));
+	BOTH_OK(mknodat(at, "d/new/file", S_IFREG | 0644, 0));
+	SAME(getxattr(P("d/bare"), ACCESS_NAME, NULL, 0));
+	SAME(getxattr(P("d/new"), DEFAULT_NAME, NULL, 0));
+}
+
 TEST_HARNESS_MAIN
