@@ -298,11 +298,18 @@ static int copy_one(const struct path *from, const struct path *to,
 	void *value = veneer_getxattr_alloc(from, name, &size);
 	int err = PTR_ERR_OR_ZERO(value);
 
-	/* A capability that cannot be read grants nothing. */
-	if (err == -ENODATA || (err == -EINVAL && !strcmp(name, XATTR_NAME_CAPS)))
+	if (err == -ENODATA)
 		return 0;
-	if (err)
+	/*
+	 * A capability that is damaged keeps a file from being executed.  So
+	 * does an empty one, which is all that can be written of it.
+	 */
+	if (err == -EINVAL && !strcmp(name, XATTR_NAME_CAPS)) {
+		value = NULL;
+		size = 0;
+	} else if (err) {
 		return err;
+	}
 
 	err = vfs_setxattr(mnt_idmap(to->mnt), to->dentry, name, value, size,
 			   0);

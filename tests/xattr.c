@@ -231,6 +231,24 @@ TEST_F(xattr, capability)
 	BOTH_FAIL(ENODATA, getxattr(P("d/bare"), "security.capability", NULL, 0));
 }
 
+/* One that no kernel can read is still one, with which nothing can be executed. */
+TEST_F(xattr, damaged_capability)
+{
+	struct world *w = &self->w;
+	char list[256];
+
+	if (!VENEER_ONLY("EINVAL from every copy-up of it"))
+		return;
+	BOTH_OK(setxattr(P("d/bare"), "security.capability", "", 0, 0));
+	OK(world_deepen(w));
+	BOTH_FAIL(EINVAL, getxattr(P("d/bare"), "security.capability", NULL, 0));
+	BOTH_OK(fchmodat(at, "d/bare", 0711, 0));
+	BOTH_FAIL(EINVAL, getxattr(P("d/bare"), "security.capability", NULL, 0));
+	SAME(listxattr(P("d/bare"), list, sizeof(list)));
+	BOTH_OK(write_text(P("d/bare"), "changed"));
+	SAME(getxattr(P("d/bare"), "security.capability", NULL, 0));
+}
+
 /* trusted.* is for the privileged, user.* for whom the mode lets. */
 TEST_F(xattr, unprivileged)
 {
