@@ -199,7 +199,11 @@ static void copy_bits(struct round *round)
 	}
 }
 
-static int sync_upper(struct veneer_mount *m)
+/*
+ * All of the upper's filesystem.  xfs leaves it in the disk's cache when its log
+ * is clean, as after blocks were overwritten; to fsync one file flushes that.
+ */
+static int sync_upper(struct veneer_mount *m, struct file *one)
 {
 	struct super_block *sb = m->upper->mnt_sb;
 	int err;
@@ -207,7 +211,7 @@ static int sync_upper(struct veneer_mount *m)
 	down_read(&sb->s_umount);
 	err = sync_filesystem(sb);
 	up_read(&sb->s_umount);
-	return err;
+	return err ? : vfs_fsync(one, 1);
 }
 
 /* What the last sync of the filesystem has to say of this file. */
@@ -219,12 +223,14 @@ static int written(struct file *file, int err)
 /* The second step, with the headers of new maps. */
 static void sync_data(struct round *round)
 {
-	struct member *member = NULL;
+	struct member *member = next_part(round, NULL);
 	int err;
 
+	if (!member)
+		return;
 	if (round->all) {
-		err = sync_upper(round->m);
-		while ((member = next_part(round, member))) {
+		err = sync_upper(round->m, member->inner);
+		for (; member; member = next_part(round, member)) {
 			member->err = written(member->inner, err);
 			if (!member->err && member->temp)
 				member->err = written(member->map, err);
@@ -233,7 +239,7 @@ static void sync_data(struct round *round)
 	}
 
 	/* Under way all at once, and waited for one after the other. */
-	while ((member = next_part(round, member)))
+	for (; member; member = next_part(round, member))
 		filemap_flush(member->inner->f_mapping);
 	while ((member = next_part(round, member))) {
 		member->err = vfs_fsync(member->inner, 0);
@@ -274,16 +280,18 @@ static void write_maps(struct round *round)
 /* The fourth step. */
 static void sync_maps(struct round *round)
 {
-	struct member *member = NULL;
+	struct member *member = next_part(round, NULL);
 	int err;
 
+	if (!member)
+		return;
 	if (round->all) {
-		err = sync_upper(round->m);
-		while ((member = next_part(round, member)))
+		err = sync_upper(round->m, member->map);
+		for (; member; member = next_part(round, member))
 			member->err = written(member->map, err);
 		return;
 	}
-	while ((member = next_part(round, member)))
+	for (; member; member = next_part(round, member))
 		filemap_flush(member->map->f_mapping);
 	while ((member = next_part(round, member)))
 		member->err = vfs_fsync(member->map, 0);
@@ -362,12 +370,7 @@ static int save_round(struct veneer_mount *m, bool all)
 	return finish_round(&round) ? : round.nr;
 }
 
-/**
- * veneer_save_all - save the maps of all files of a mount
- * @m: the mount, which has an upper and is not volatile
- * @all: all that the upper's filesystem has is to be durable, too
- */
-int veneer_save_all(struct veneer_mount *m, bool all)
+static int save_all(struct veneer_mount *m, bool all)
 {
 	int ret, err = 0;
 
@@ -381,10 +384,46 @@ int veneer_save_all(struct veneer_mount *m, bool all)
 	return err;
 }
 
+/* A save that another thread makes. */
+struct save_for {
+	struct work_struct	work;
+	struct veneer_mount	*m;
+	bool			all;
+	int			err;
+};
+
+static void save_for_worker(struct work_struct *work)
+{
+	struct save_for *sf = container_of(work, struct save_for, work);
+
+	sf->err = save_all(sf->m, sf->all);
+}
+
+/**
+ * veneer_save_all - save the maps of all files of a mount
+ * @m: the mount, which has an upper and is not volatile
+ * @all: all that the upper's filesystem has is to be durable, too
+ *
+ * The last user of a mount may be a process that ends.  That has no umask any
+ * more, for which a filesystem asks when something is made in it.
+ */
+int veneer_save_all(struct veneer_mount *m, bool all)
+{
+	struct save_for sf = { .m = m, .all = all };
+
+	if (current->fs)
+		return save_all(m, all);
+
+	INIT_WORK_ONSTACK(&sf.work, save_for_worker);
+	queue_work(system_unbound_wq, &sf.work);
+	flush_work(&sf.work);
+	destroy_work_on_stack(&sf.work);
+	return sf.err;
+}
+
 static void save_worker(struct work_struct *work)
 {
-	veneer_save_all(container_of(work, struct veneer_mount, save_work),
-			false);
+	save_all(container_of(work, struct veneer_mount, save_work), false);
 }
 
 /**

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -83,18 +84,18 @@ static long used(const char *path)
 	return sum;
 }
 
+static int write_in(int at, const char *path, const char *text, off_t off)
+{
+	int len = strlen(text), fd = openat(at, path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || pwrite(fd, text, len, off) != len || fsync(fd))
+		return -1;
+	return close(fd);
+}
+
 static int write_both(struct world *w, const char *path, const char *text, off_t off)
 {
-	int len = strlen(text);
-
-	for (int i = 0; i < 2; i++) {
-		int fd = openat(i ? w->pfd : w->mfd, path, O_WRONLY | O_CLOEXEC);
-
-		if (fd < 0 || pwrite(fd, text, len, off) != len || fsync(fd))
-			return -1;
-		close(fd);
-	}
-	return 0;
+	return write_in(w->mfd, path, text, off) || write_in(w->pfd, path, text, off) ? -1 : 0;
 }
 
 TEST_F(split, first_write)
@@ -380,6 +381,40 @@ TEST_F(split, overlayfs_refuses)
 		OK(umount2(w->mnt, 0));
 	}
 	OK(world_mount(w));
+}
+
+/* What a mount has not saved is saved also by a process that ends, its last user. */
+TEST_F(split, last_user_ends)
+{
+	struct world *w = &self->w;
+	int ready[2], go[2], status = -1;
+	pid_t child;
+	char byte;
+
+	OK(pipe2(ready, O_CLOEXEC));
+	OK(pipe2(go, O_CLOEXEC));
+	fflush(NULL);
+	child = fork();
+	if (!child) {
+		/* A copy of the mount; and when it is the only one: */
+		close(w->mfd);
+		if (unshare(CLONE_NEWNS) || write(ready[1], "", 1) != 1 ||
+		    read(go[0], &byte, 1) != 1)
+			_exit(1);
+		_exit(pwrite(open(M("big"), O_WRONLY | O_CLOEXEC), "changed", 7, BIG / 2) != 7);
+	}
+	EXPECT_EQ(1, read(ready[0], &byte, 1));
+	OK(world_umount(w));
+	EXPECT_EQ(1, write(go[1], "", 1));
+	EXPECT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(1, maps(w));
+	OK(world_mount(w));
+	OK(write_in(w->pfd, "big", "changed", BIG / 2));
+	for (int i = 0; i < 2; i++) {
+		close(ready[i]);
+		close(go[i]);
+	}
 }
 
 TEST_HARNESS_MAIN
