@@ -169,10 +169,10 @@ int veneer_set_acl(struct mnt_idmap *idmap, struct dentry *dentry,
 
 	err = veneer_copy_up(dentry);
 	/*
-	 * The upper will check for the setgid bit with the mounter's
-	 * credentials; this is the check with the caller's.
+	 * When it sets one, the upper will check for the setgid bit with the
+	 * mounter's credentials; this is the check with the caller's.
 	 */
-	if (!err && type == ACL_TYPE_ACCESS && (inode->i_mode & S_ISGID) &&
+	if (!err && acl && type == ACL_TYPE_ACCESS && (inode->i_mode & S_ISGID) &&
 	    !in_group_or_capable(idmap, inode,
 				 i_gid_into_vfsgid(idmap, inode))) {
 		attr.ia_mode = inode->i_mode & ~S_ISGID;

@@ -2,8 +2,10 @@
 /* POSIX access control lists: kept by copy-up, honoured, inherited. */
 #include "testing.h"
 
+#include <linux/magic.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <sys/statfs.h>
 #include <sys/xattr.h>
 
 #define ACCESS_NAME "system.posix_acl_access"
@@ -146,6 +148,33 @@ TEST_F(acl, remove)
 		SAME(removexattr(P("d/bare"), ACCESS_NAME));
 		SAME(removexattr(P("d/bare"), DEFAULT_NAME));
 	}
+}
+
+/* To set a list asks whether the caller may have setgid; to take it away does not. */
+TEST_F(acl, setgid)
+{
+	struct world *w = &self->w;
+	struct acl a = acl(7, 6, 5);
+	struct statfs sf;
+
+	OK(statfs(w->plain, &sf));
+	if (sf.f_type == TMPFS_MAGIC)
+		SKIP(return, "tmpfs asks both times");
+	if (!VENEER_ONLY("asks both times"))
+		return;
+	BOTH_OK(fchownat(at, "d/bare", 88, 66, 0));
+	BOTH_OK(fchmodat(at, "d/bare", 02755, 0));
+	BOTH_OK(fchownat(at, "d/file", 88, 66, 0));
+	BOTH_OK(fchmodat(at, "d/file", 02755, 0));
+	CHECK(!IN_CHILD({
+		if (setresgid(88, 88, 88) || setresuid(88, 88, 88))
+			_exit(1);
+		BOTH_OK(removexattr(P("d/file"), ACCESS_NAME));
+		BOTH_OK(setxattr(P("d/bare"), ACCESS_NAME, &a, sizeof(a), 0));
+		if (_metadata->exit_code)
+			_exit(2);
+	}), "as the owner, who is not in the group");
+	SAME_TREES(w);
 }
 
 TEST_F(acl, inherit)
