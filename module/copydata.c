@@ -7,6 +7,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "apart.h"
 #include "chain.h"
 #include "compat.h"
 #include "copydata.h"
@@ -31,7 +32,7 @@ static int copy_range(struct veneer_chain *from, struct file *to, loff_t pos,
 		err = veneer_chain_read(from, buf, len, pos);
 		if (err)
 			return err;
-		len = kernel_write(to, buf, len, &pos);
+		len = veneer_own_write(to, buf, len, &pos);
 		if (len < 0)
 			return len;
 		cond_resched();

@@ -14,6 +14,7 @@
 #include <linux/mount.h>
 #include <linux/slab.h>
 
+#include "apart.h"
 #include "compat.h"
 #include "format.h"
 #include "log.h"
@@ -266,7 +267,7 @@ static struct dentry *map_dir_get(struct veneer_mount *m)
 
 static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
 {
-	ssize_t ret = kernel_write(file, buf, len, &pos);
+	ssize_t ret = veneer_own_write(file, buf, len, &pos);
 
 	return ret < 0 ? ret : ret == len ? 0 : -ENOSPC;
 }
@@ -284,8 +285,8 @@ static int write_header(struct file *file, const struct veneer_record *record,
 
 	export_uuid(disk.uuid, &record->uuid);
 	disk.crc = cpu_to_le32(header_crc(&disk));
-	err = vfs_truncate(&file->f_path,
-			   mapfile_size(record->block_shift, nr));
+	err = veneer_own_truncate(&file->f_path,
+				  mapfile_size(record->block_shift, nr));
 	return err ? : write_all(file, &disk, sizeof(disk), 0);
 }
 

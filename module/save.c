@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "apart.h"
 #include "compat.h"
 #include "flush.h"
 #include "inode.h"
@@ -384,19 +385,16 @@ static int save_all(struct veneer_mount *m, bool all)
 	return err;
 }
 
-/* A save that another thread makes. */
-struct save_for {
-	struct work_struct	work;
+struct save_args {
 	struct veneer_mount	*m;
 	bool			all;
-	int			err;
 };
 
-static void save_for_worker(struct work_struct *work)
+static long save_apart(void *arg)
 {
-	struct save_for *sf = container_of(work, struct save_for, work);
+	const struct save_args *args = arg;
 
-	sf->err = save_all(sf->m, sf->all);
+	return save_all(args->m, args->all);
 }
 
 /**
@@ -409,16 +407,9 @@ static void save_for_worker(struct work_struct *work)
  */
 int veneer_save_all(struct veneer_mount *m, bool all)
 {
-	struct save_for sf = { .m = m, .all = all };
+	struct save_args args = { .m = m, .all = all };
 
-	if (current->fs)
-		return save_all(m, all);
-
-	INIT_WORK_ONSTACK(&sf.work, save_for_worker);
-	queue_work(system_unbound_wq, &sf.work);
-	flush_work(&sf.work);
-	destroy_work_on_stack(&sf.work);
-	return sf.err;
+	return current->fs ? save_all(m, all) : veneer_apart(save_apart, &args);
 }
 
 static void save_worker(struct work_struct *work)

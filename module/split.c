@@ -20,6 +20,7 @@
 #include <linux/slab.h>
 #include <linux/uio.h>
 
+#include "apart.h"
 #include "chain.h"
 #include "compat.h"
 #include "inode.h"
@@ -253,7 +254,7 @@ void veneer_inner_drop(struct inode *inode)
 static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
 {
 	while (len) {
-		ssize_t ret = kernel_write(file, buf, len, &pos);
+		ssize_t ret = veneer_own_write(file, buf, len, &pos);
 
 		if (ret <= 0)
 			return ret ? : -EIO;
@@ -448,7 +449,7 @@ ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 
 		while (iov_iter_count(&iter)) {
-			ret = vfs_iter_write(inner, &iter, &at, 0);
+			ret = veneer_own_write_iter(inner, &iter, &at);
 			if (ret <= 0)
 				break;
 		}

@@ -487,6 +487,68 @@ TEST_F(compat, size_limit)
 	EXPECT_EQ(0, tree_compare(w->mnt, 0, w->plain, 0));
 }
 
+static int limited_store(const char *path, off_t at)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), ret = -1;
+	char *map = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	signals = 0;
+	if (map != MAP_FAILED) {
+		memcpy(map + at, "stored", 6);
+		ret = msync(map, BIG, MS_SYNC);
+		munmap(map, BIG);
+	}
+	ret = ret ? -errno : fsync(fd) ? -errno : 0;
+	close(fd);
+	return ret * 10 + signals;
+}
+
+static int limited_call(const char *path, int mode, off_t at, off_t len)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC), ret;
+
+	signals = 0;
+	ret = fallocate(fd, mode | FALLOC_FL_KEEP_SIZE, at, len) ? -errno : 0;
+	ret = ret ?: fdatasync(fd) ? -errno : 0;
+	close(fd);
+	return ret * 10 + signals;
+}
+
+/*
+ * It is about what is written by the caller, not about what that makes us write:
+ * the rest of a block, a block map, a page that was there.
+ */
+TEST_F(compat, size_limit_inside)
+{
+	struct world *w = &self->w;
+	static const rlim_t limits[] = { 5000, 4096, 0 };
+
+	if (!VENEER_ONLY("has no split files"))
+		return;
+	OK(world_mount(w));
+	for (int i = 0; i < 3; i++) {
+		CHECK(!IN_CHILD({
+			struct rlimit limit = { limits[i], limits[i] };
+			off_t from = i * 65536;
+
+			signal(SIGXFSZ, count_signal);
+			OK(setrlimit(RLIMIT_FSIZE, &limit));
+			SAME(limited(P("d/big"), 4000, 500));
+			SAME(limited(P("d/big"), 4900, 200));
+			SAME(limited_store(P("d/big"), from + 20000));
+			SAME(limited_call(P("d/big"), FALLOC_FL_PUNCH_HOLE, from + 30000, 3000));
+			SAME(limited_call(P("d/big"), FALLOC_FL_ZERO_RANGE, from + 40000, 9000));
+			sync();
+			EXPECT_EQ(0, signals);
+			SAME(limited_size(P("d/big"), BIG - 10000 * i - 100));
+			SAME(limited_store(P("d/big"), from + 50000));
+			_exit(_metadata->exit_code);
+		}), "under a limit of %d", (int)limits[i]);
+		SAME_TREES(w);
+	}
+	OK(world_remount(w));
+}
+
 /* As far as the file system below goes, and no further. */
 TEST_F(compat, huge_files)
 {
