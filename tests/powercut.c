@@ -12,8 +12,8 @@
  *					   write is lost now and then. To see the
  *					   test fail; the filesystem complains too
  *
- * or VENEER_POWERCUT_SEED, _POINTS and _SECONDS. The filesystem is the one that
- * the test runs on, ext4 or xfs; all else is in memory.
+ * or VENEER_POWERCUT_SEED (else VENEER_FUZZ_SEED), _POINTS and _SECONDS. The
+ * filesystem is the one that the test runs on, ext4 or xfs; all else is in memory.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -602,7 +602,8 @@ static const char *filesystem(void)
 
 int main(int argc, char **argv)
 {
-	unsigned long long seed = strtoull(getenv("VENEER_POWERCUT_SEED") ?: "0", NULL, 0);
+	unsigned long long seed = strtoull(getenv("VENEER_POWERCUT_SEED") ?:
+					   getenv("VENEER_FUZZ_SEED") ?: "0", NULL, 0);
 	unsigned long long limit = strtoull(getenv("VENEER_POWERCUT_POINTS") ?: "0", NULL, 0);
 	unsigned int seconds = atoi(getenv("VENEER_POWERCUT_SECONDS") ?: "240");
 	unsigned long long points = 0, sessions = 0;
