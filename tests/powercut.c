@@ -11,9 +11,12 @@
  *	-f				   a disk that lies: of what was flushed, a
  *					   write is lost now and then. To see the
  *					   test fail; the filesystem complains too
+ *	-p				   the filesystem alone, without Veneer: what
+ *					   it does itself is no finding
  *
- * or VENEER_POWERCUT_SEED (else VENEER_FUZZ_SEED), _POINTS and _SECONDS. The
- * filesystem is the one that the test runs on, ext4 or xfs; all else is in memory.
+ * or VENEER_POWERCUT_SEED (else VENEER_FUZZ_SEED), _POINTS, _SECONDS
+ * and _PLAIN. The filesystem is the one that the test runs on, ext4 or xfs; all
+ * else is in memory.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -50,7 +53,7 @@ struct cut {
 	char root[200], device[64], base_path[256];
 	int base, scratch, log;		/* files */
 	char disk_loop[64], log_loop[64], scratch_loop[64];
-	bool layer_on_disk, lies;
+	bool layer_on_disk, lies, plain;
 	struct history h;
 };
 
@@ -122,6 +125,8 @@ static int mount_disk(const char *device)
 
 static const char *layer(void)
 {
+	if (cut.plain)
+		return in("disk/upper");
 	return cut.layer_on_disk ? in("disk/layer") : in("layer");
 }
 
@@ -132,8 +137,12 @@ static int mount_veneer(void)
 		{ "upperdir", in("disk/upper") }, { "workdir", in("disk/work") }, { },
 	};
 	static char log[2048];
-	int fd = fs_mount(world_fstype(), option, 0, in("mnt"), log, sizeof(log));
+	int fd;
 
+	if (cut.plain)
+		return mount(in("disk/upper"), in("mnt"), NULL, MS_BIND, NULL) ?
+			cannot("mount", in("disk/upper")) : 0;
+	fd = fs_mount(world_fstype(), option, 0, in("mnt"), log, sizeof(log));
 	if (fd < 0) {
 		errno = -fd;
 		cannot("mount", "the upper");
@@ -193,7 +202,7 @@ static int make_layer(void)
 {
 	static unsigned char buf[HISTORY_SIZE];
 
-	if (mkdir(layer(), 0755))
+	if (!cut.plain && mkdir(layer(), 0755))
 		return cannot("make", layer());
 	for (int name = 0; name < LAYER_FILES; name++) {
 		/* Some small enough to be copied whole. */
@@ -562,7 +571,7 @@ static int replay(unsigned long long limit, time_t end, unsigned long long *poin
 }
 
 static int session(const char *root, const char *fs, unsigned long long seed, bool lies,
-		   unsigned long long limit, time_t end, unsigned long long *points)
+		   bool plain, unsigned long long limit, time_t end, unsigned long long *points)
 {
 	static const char *const dirs[] = { "disk", "mnt" };
 	int bad;
@@ -572,6 +581,9 @@ static int session(const char *root, const char *fs, unsigned long long seed, bo
 	cut.seed = seed;
 	cut.fs = fs;
 	cut.lies = lies;
+	cut.plain = plain;
+	/* Seen of xfs alone, with -p; ext4 orders the two. */
+	cut.h.tail_block = strcmp(fs, "xfs") ? 0 : 4096;
 	cut.layer_on_disk = seed & 1;
 	snprintf(cut.root, sizeof(cut.root), "%s", root);
 	snprintf(cut.base_path, sizeof(cut.base_path), "%s/base.img", root);
@@ -585,7 +597,7 @@ static int session(const char *root, const char *fs, unsigned long long seed, bo
 	close(cut.base);
 	close(cut.scratch);
 	close(cut.log);
-	if (!cut.layer_on_disk && remove_tree(in("layer")))
+	if (!cut.plain && !cut.layer_on_disk && remove_tree(in("layer")))
 		bad++;
 	return bad;
 }
@@ -609,11 +621,11 @@ int main(int argc, char **argv)
 	unsigned long long points = 0, sessions = 0;
 	char root[] = "/tmp/powercut.XXXXXX";
 	const char *fs;
-	bool lies = false;
+	bool lies = false, plain = !!getenv("VENEER_POWERCUT_PLAIN");
 	int opt, bad = 0;
 	time_t end;
 
-	while ((opt = getopt(argc, argv, "s:n:t:f")) != -1) {
+	while ((opt = getopt(argc, argv, "s:n:t:fp")) != -1) {
 		switch (opt) {
 		case 's':
 			seed = strtoull(optarg, NULL, 0);
@@ -627,8 +639,11 @@ int main(int argc, char **argv)
 		case 'f':
 			lies = true;
 			break;
+		case 'p':
+			plain = true;
+			break;
 		default:
-			fprintf(stderr, "usage: powercut [-s SEED] [-n POINTS] [-t SECONDS] [-f]\n");
+			fprintf(stderr, "usage: powercut [-s SEED] [-n POINTS] [-t SECONDS] [-f] [-p]\n");
 			return 2;
 		}
 	}
@@ -654,7 +669,7 @@ int main(int argc, char **argv)
 	printf("# seed %llu, %s\n", seed, fs);
 	end = time(NULL) + seconds;
 	for (; !bad && points < limit && time(NULL) < end; sessions++)
-		bad = session(root, fs, seed + sessions, lies, limit, end, &points);
+		bad = session(root, fs, seed + sessions, lies, plain, limit, end, &points);
 	umount2(root, MNT_DETACH);
 	rmdir(root);
 	ksft_test_result(!bad && points, "%llu cuts in %llu sessions from seed %llu\n", points,

@@ -169,11 +169,20 @@ static int last_size(const struct history *h, unsigned int n, int id, long long 
 	return -2;
 }
 
+/* How much behind a size that a file was cut to may be there again. */
+static long long kept_tail(const struct history *h, long long size, long long limit)
+{
+	long long part = h->tail_block ? size % h->tail_block : 0;
+	long long kept = part ? h->tail_block - part : 0;
+
+	return kept < limit - size ? kept : limit - size;
+}
+
 static bool check_id(const struct history *h, unsigned int n, int id, long long size,
 		     char *why, unsigned int room)
 {
 	int sized = last_size(h, n, id, size);
-	long long before = h->file[id].first, limit = before > size ? before : size;
+	long long before = h->file[id].first, limit = before > size ? before : size, kept;
 
 	if (sized == -2) {
 		snprintf(why, room, "file %d cannot have %lld bytes", id, size);
@@ -202,7 +211,9 @@ static bool check_id(const struct history *h, unsigned int n, int id, long long 
 			break;
 		case EVENT_SIZE:
 			/* Once it was shorter, what was cut off is gone. */
-			change_to_zeros(e->size, limit - e->size,
+			kept = kept_tail(h, e->size, limit);
+			change_to_zeros(e->size, kept, false);
+			change_to_zeros(e->size + kept, limit - e->size - kept,
 					e->size < e->from && (int)i <= sized);
 			if (e->size > e->from)
 				change_to_zeros(e->from, e->size - e->from, false);

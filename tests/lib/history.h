@@ -38,6 +38,12 @@ struct event {
 struct history {
 	unsigned int count;
 	struct event event[HISTORY_EVENTS];
+	/*
+	 * Not 0: the filesystem writes the zeros behind the end of a file that was
+	 * cut within a block no sooner than the next size, so that of this block
+	 * what was cut off may be there again.
+	 */
+	unsigned int tail_block;
 	int now[HISTORY_NAMES];		/* which file a name stands for, or -1 */
 	int ids;
 	struct {
