@@ -57,12 +57,6 @@ struct cut {
 	struct history h;
 };
 
-/*
- * With ext4 below, the first O_DSYNC write, msync or fdatasync after a copy-up does
- * not take the new name with it: until that is put right, only fsync and sync count.
- */
-#define DATASYNC_IS_ENOUGH true
-
 static struct cut cut;
 static const char *const dm_name = "veneer-powercut";
 
@@ -263,7 +257,7 @@ static int write_step(int fd, int id, bool sync)
 	history_write(&cut.h, id, off, len, salt);
 	if (mark() || put(fd, off, len, salt))
 		return -1;
-	if (sync && DATASYNC_IS_ENOUGH)
+	if (sync)
 		history_durable_range(&cut.h, id, off, len);
 	return 0;
 }
@@ -289,8 +283,7 @@ static int map_step(int fd, int id)
 	if (sync) {
 		if (msync(map, size, MS_SYNC))
 			return cannot("msync", "a file");
-		if (DATASYNC_IS_ENOUGH)
-			history_durable_range(&cut.h, id, off, len);
+		history_durable_range(&cut.h, id, off, len);
 	}
 	munmap(map, size);
 	return 0;
@@ -323,8 +316,7 @@ static int sync_step(int fd, int id, bool data_only)
 {
 	if (data_only ? fdatasync(fd) : fsync(fd))
 		return cannot("sync", "a file");
-	if (!data_only || DATASYNC_IS_ENOUGH)
-		history_durable(&cut.h, id);
+	history_durable(&cut.h, id);
 	return 0;
 }
 
