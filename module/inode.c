@@ -464,8 +464,9 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
 
 	/* The file of the mount means nothing to the upper, nor how it opens. */
 	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
-	if (attr->ia_valid & (ATTR_KILL_SUID | ATTR_KILL_SGID))
-		attr->ia_valid &= ~ATTR_MODE;
+	/* What is to go is gone from the mode, as the caller's rights have it. */
+	if (attr->ia_valid & ATTR_MODE)
+		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID);
 	/* The mode has the type that the mount shows. */
 	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
 			(d_inode(upper)->i_mode & S_IFMT);

@@ -197,6 +197,31 @@ TEST_F(permission, without_capabilities)
 	}), "as a user without capabilities");
 }
 
+/* Who may give a file to a group that he is not in cannot give it setgid there. */
+TEST_F(permission, setgid_to_another_group)
+{
+	static const mode_t modes[] = { 06777, 06766, 02766, 04766, 02777, 07266 };
+	static const gid_t group = 99;
+	struct world *w = &self->w;
+	struct stat m, p;
+
+	CHECK(!IN_CHILD({
+		if (setgroups(1, &group) || drop_capability(CAP_FSETID))
+			_exit(100);
+		for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+			BOTH_OK(fchownat(at, "d/mine", 77, group, 0));
+			BOTH_OK(fchmodat(at, "d/mine", modes[i], 0));
+			BOTH_OK(fchownat(at, "d/mine", 77, 55, 0));
+			OK(fstatat(w->mfd, "d/mine", &m, 0));
+			OK(fstatat(w->pfd, "d/mine", &p, 0));
+			CHECK(m.st_mode == p.st_mode, "%o has become %o, on plain %o",
+			      modes[i], m.st_mode, p.st_mode);
+		}
+		if (_metadata->exit_code)
+			_exit(1);
+	}), "without CAP_FSETID");
+}
+
 /* The root of the file system decides too. */
 TEST_F(permission, closed_root)
 {
