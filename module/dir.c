@@ -19,8 +19,15 @@
 
 #define NR_DOTS	2
 
-/* Both halves of a directory; either may be %NULL. */
-static int get_halves(struct inode *dir, const struct veneer_listing **listing,
+/**
+ * veneer_dir_halves - both halves of a directory
+ * @dir: the directory, locked, if only for reading
+ * @listing: receives the stack's names, or %NULL
+ * @names: receives those of the upper, or %NULL
+ *
+ * Runs with the mounter's credentials.
+ */
+int veneer_dir_halves(struct inode *dir, const struct veneer_listing **listing,
 		      struct veneer_names **names)
 {
 	struct dentry *below = veneer_dir_below(dir);
@@ -99,7 +106,7 @@ static int veneer_iterate(struct file *file, struct dir_context *ctx)
 
 	{
 		CLASS(veneer_cred, cred)(veneer_cred(dir->i_sb));
-		err = get_halves(dir, &listing, &names);
+		err = veneer_dir_halves(dir, &listing, &names);
 	}
 	if (err)
 		return err;
@@ -177,7 +184,7 @@ int veneer_dir_check_empty(struct inode *dir)
 	int err;
 
 	CLASS(veneer_cred, cred)(veneer_cred(dir->i_sb));
-	err = get_halves(dir, &listing, &names);
+	err = veneer_dir_halves(dir, &listing, &names);
 	if (err)
 		return err;
 	if (names && names->nr_extra)

@@ -9,6 +9,8 @@
 
 extern const struct file_operations veneer_dir_operations;
 
+int veneer_dir_halves(struct inode *dir, const struct veneer_listing **listing,
+		      struct veneer_names **names);
 int veneer_dir_check_empty(struct inode *dir);
 
 #endif

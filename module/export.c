@@ -8,8 +8,8 @@
  * are looked up in the mount, and what is found must be what was meant.  So a
  * handle that was made up leads nowhere that a path does not.
  *
- * A handle that was made before a copy-up goes on leading to the object under
- * its old name.
+ * An object that was moved since is found all the same: by its inode while that
+ * is in use, else by a search.
  */
 #include <linux/cred.h>
 #include <linux/exportfs.h>
@@ -23,8 +23,10 @@
 #include "format.h"
 #include "inode.h"
 #include "links.h"
+#include "marks.h"
 #include "mount.h"
 #include "namei.h"
+#include "search.h"
 
 /* A type that no filesystem of the kernel uses. */
 #define VENEER_FILEID	0x76
@@ -146,6 +148,66 @@ static int in_upper(void *root, struct dentry *dentry)
 	return is_subdir(dentry, root);
 }
 
+static int anywhere(void *context, struct dentry *dentry)
+{
+	return 1;
+}
+
+static struct dentry *decode_upper(struct veneer_mount *m,
+				   struct handle *handle, int words)
+{
+	struct fid *fid = (struct fid *)handle->real;
+	struct dentry *real;
+
+	real = exportfs_decode_fh(m->upper, fid, words, handle->type, in_upper,
+				  m->upper->mnt_root);
+	/*
+	 * It was moved to another directory, or has no name any more, and what
+	 * would lead there is in no cache.  That it is ours is seen later.
+	 */
+	if (real == ERR_PTR(-ESTALE))
+		real = exportfs_decode_fh(m->upper, fid, words, handle->type,
+					  anywhere, NULL);
+	return real;
+}
+
+/* An object that somebody uses, under the name it was found by or without any. */
+static struct dentry *find_in_use(struct super_block *sb, struct dentry *upper,
+				  struct dentry *below)
+{
+	struct inode *inode = veneer_inode_find(sb, upper, below);
+	struct dentry *found;
+
+	if (!inode)
+		return ERR_PTR(-ESTALE);
+	found = d_find_any_alias(inode);
+	/* Whatever has a name may need it for a copy-up. */
+	if (!found && !S_ISDIR(inode->i_mode) && !inode->i_nlink)
+		return d_obtain_alias(inode);
+	iput(inode);
+	return found ? : ERR_PTR(-ESTALE);
+}
+
+static struct dentry *search_upper(struct super_block *sb, struct dentry *real)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+	const struct path path = veneer_upper_path(m, real);
+	u64 ino = veneer_map_ino(m->upper_fsid, d_inode(real)->i_ino);
+	struct dentry *found, *upper;
+	int ret;
+
+	if (!d_inode(real)->i_nlink)
+		return ERR_PTR(-ESTALE);
+	ret = veneer_origin_get(&path, m->options.userxattr, &ino);
+	if (ret < 0 && ret != -EUCLEAN)
+		return ERR_PTR(ret);
+	found = veneer_search(sb, ino);
+	if (IS_ERR(found))
+		return found;
+	upper = veneer_upper(d_inode(found));
+	return check(found, upper && d_inode(upper) == d_inode(real));
+}
+
 static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
 				 int words)
 {
@@ -155,8 +217,7 @@ static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
 
 	if (!m->upper)
 		return ERR_PTR(-ESTALE);
-	real = exportfs_decode_fh(m->upper, (struct fid *)handle->real, words,
-				  handle->type, in_upper, m->upper->mnt_root);
+	real = decode_upper(m, handle, words);
 	if (IS_ERR_OR_NULL(real))
 		return real;
 
@@ -172,6 +233,10 @@ static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
 		upper = d_inode(veneer_upper(d_inode(found)) ? : found);
 		found = check(found, upper == d_inode(real));
 	}
+	if (found == ERR_PTR(-ESTALE))
+		found = find_in_use(sb, real, NULL);
+	if (found == ERR_PTR(-ESTALE))
+		found = search_upper(sb, real);
 	dput(real);
 	return found;
 }
@@ -202,6 +267,10 @@ static struct dentry *find_below(struct super_block *sb, struct handle *handle,
 		}
 		found = d_obtain_alias(inode);
 	}
+	if (found == ERR_PTR(-ESTALE))
+		found = find_in_use(sb, NULL, below);
+	if (found == ERR_PTR(-ESTALE) && m->upper)
+		found = veneer_search_below(sb, below);
 	dput(below);
 	return found;
 }

@@ -338,6 +338,23 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 }
 
 /**
+ * veneer_inode_find - an inode that is in use
+ * @sb: the mount
+ * @upper: an object of the upper's filesystem, or %NULL
+ * @below: without @upper: an object of the stack
+ *
+ * Return: its inode in the mount, with a reference; %NULL when nobody uses it.
+ */
+struct inode *veneer_inode_find(struct super_block *sb, struct dentry *upper,
+				struct dentry *below)
+{
+	const struct veneer_found found = { .upper = upper, .below = below };
+	void *key = found_key(sb, &found);
+
+	return ilookup5(sb, (unsigned long)key, key_test, key);
+}
+
+/**
  * veneer_inode_set_upper - the object now has an upper
  * @inode: the object, its lock held
  * @upper: the object in the upper; a reference that is taken over

@@ -185,6 +185,8 @@ struct veneer_found {
 
 struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 			       struct veneer_found *found);
+struct inode *veneer_inode_find(struct super_block *sb, struct dentry *upper,
+				struct dentry *below);
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
 struct veneer_chain *veneer_inode_chain(const struct inode *inode);

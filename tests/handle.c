@@ -169,6 +169,107 @@ TEST_F(handle, moved)
 	}
 }
 
+/* Taken of what is below, and then that is moved, or what is over it. */
+TEST_F(handle, moved_from_below)
+{
+	struct world *w = &self->w;
+	struct handle h[NAMES];
+
+	/* All directories have been read before the first change. */
+	SAME_TREES(w);
+	for (int i = 0; i < NAMES; i++)
+		OK(get(w, name[i], &h[i]));
+	for (int round = 0; round < 6; round++) {
+		switch (round) {
+		case 0:
+			BOTH_OK(renameat(at, "d/file", at, "file"));
+			BOTH_OK(renameat(at, "d/link", at, "d/sub/link"));
+			BOTH_OK(renameat(at, "d/fifo", at, "d/fifo2"));
+			break;
+		case 1:
+			BOTH_OK(renameat(at, "d/sub", at, "sub"));
+			BOTH_OK(renameat2(at, "file", at, "top", RENAME_EXCHANGE));
+			break;
+		case 2:
+			BOTH_OK(renameat(at, "d", at, "sub/d"));
+			break;
+		case 3:
+			BOTH_OK(mkdirat(at, "d", 0755));
+			BOTH_OK(write_text(P("d/file"), "another\n"));
+			BOTH_OK(renameat(at, "sub/inside", at, "d/inside"));
+			break;
+		case 4:
+			BOTH_OK(renameat(at, "d", at, "e"));
+			BOTH_OK(renameat(at, "sub/d/fifo2", at, "e/fifo3"));
+			break;
+		}
+		ALL_LEAD(h);
+		if (round & 1)
+			OK(drop_caches());
+		else if (round)
+			OK(world_remount(w));
+		ALL_LEAD(h);
+	}
+}
+
+/* Moved to another directory, and in no cache. */
+TEST_F(handle, moved_in_the_upper)
+{
+	struct world *w = &self->w;
+	struct handle h, below;
+
+	OK(get(w, "top", &below));
+	BOTH_OK(write_text(P("d/sub/new"), "new\n"));
+	BOTH_OK(fchmodat(at, "top", 0600, 0));
+	OK(get(w, "d/sub/new", &h));
+	OK(world_remount(w));
+	BOTH_OK(renameat(at, "d/sub/new", at, "d/newer"));
+	BOTH_OK(renameat(at, "top", at, "d/sub/top"));
+	for (int i = 0; i < 3; i++) {
+		LEADS(&h, "what was made");
+		LEADS(&below, "what was copied");
+		OK(world_remount(w));
+		OK(drop_caches());
+		if (i)
+			continue;
+		BOTH_OK(renameat(at, "d/newer", at, "newest"));
+		BOTH_OK(renameat(at, "d/sub/top", at, "d/top"));
+		OK(drop_caches());
+	}
+}
+
+/* Open, so it is there still; a write finds it, too. */
+TEST_F(handle, without_a_name)
+{
+	struct world *w = &self->w;
+	struct handle h, made;
+	int fd[2], other, other2;
+	char buf[16] = "";
+
+	BOTH_OK(write_text(P("new"), "new\n"));
+	OK(get(w, "d/file", &h));
+	OK(get(w, "new", &made));
+	fd[0] = OK(openat(w->mfd, "d/file", O_RDONLY | O_CLOEXEC));
+	fd[1] = OK(openat(w->mfd, "new", O_RDONLY | O_CLOEXEC));
+	BOTH_OK(unlinkat(at, "d/file", 0));
+	BOTH_OK(unlinkat(at, "new", 0));
+	LEADS(&h, "what was below");
+	LEADS(&made, "what was made");
+	other = OK(get_back(w, &h, O_RDWR));
+	other2 = OK(get_back(w, &made, O_RDWR));
+	EXPECT_EQ(2, OK(pwrite(other, "A ", 2, 0)));
+	EXPECT_EQ(2, OK(pwrite(other2, "NE", 2, 0)));
+	EXPECT_EQ(7, OK(pread(fd[0], buf, sizeof(buf), 0)));
+	EXPECT_EQ(0, memcmp(buf, "A file\n", 7));
+	EXPECT_EQ(4, OK(pread(fd[1], buf, sizeof(buf), 0)));
+	EXPECT_EQ(0, memcmp(buf, "NEw\n", 4));
+	close(other);
+	close(other2);
+	CLOSE_BOTH(fd);
+	FAILS(ESTALE, get_back(w, &h, O_RDONLY));
+	FAILS(ESTALE, get_back(w, &made, O_RDONLY));
+}
+
 /* An object that is gone is not found, and neither is another in its place. */
 TEST_F(handle, gone)
 {

@@ -124,9 +124,13 @@ static int both(struct fuzz *f, struct place place[2], const struct actor *actor
 	for (int i = 0; i < 2 && look; i++)
 		look_after(&looks[i], &place[i], op);
 	__atomic_add_fetch(&f->round->ops, 1, __ATOMIC_RELAXED);
-	/* What could not be opened in one of the places is of no use in the other. */
-	if (out[0].loose && out[0].ret < 0 && out[1].ret >= 0) {
-		close(place[1].fd[op->slot]);
+	/*
+	 * What could not be opened in one of the places is of no use in the other,
+	 * if it could be opened there.
+	 */
+	if (out[0].loose && out[0].ret < 0) {
+		if (place[1].fd[op->slot] >= 0)
+			close(place[1].fd[op->slot]);
 		place[1].fd[op->slot] = -1;
 		for (int i = 0; i < 2; i++)
 			free(looks[i].xattrs);

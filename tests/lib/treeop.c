@@ -248,8 +248,8 @@ static long do_byhandle(struct place *p, const struct treeop *op, struct treeop_
 	*fd = open_by_handle_at(p->root, &h->fh, flags[op->x % ARRAY_SIZE(flags)] | O_CLOEXEC |
 				O_NONBLOCK);
 	/*
-	 * A handle of an object that was below and is elsewhere now may be stale,
-	 * and one of an object without a name: see the design notes.
+	 * A handle of what is under a directory that a layer has renamed may be
+	 * stale, and some of an object without a name: see the design notes.
 	 */
 	out->loose = *fd < 0 && errno == ESTALE;
 	return *fd < 0 ? -1 : 0;
