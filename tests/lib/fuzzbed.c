@@ -209,15 +209,33 @@ int bed_second(struct fuzz_bed *b)
 	return 0;
 }
 
+/*
+ * io_uring tells that a request is done before it lets go of the request's file, and
+ * when the worker is late or the process is gone it does that in the background.
+ */
+static int umount_in_time(const char *path)
+{
+	int ret = -1;
+
+	for (int i = 0; i < 500 && ret; i++) {
+		if (i)
+			usleep(10000);
+		ret = umount2(path, 0);
+		if (ret && errno != EBUSY)
+			break;
+	}
+	return ret;
+}
+
 int bed_umount(struct fuzz_bed *b)
 {
 	view_let_go(&b->view[0]);
 	view_let_go(&b->view[1]);
 	b->view[0].second = NULL;
-	if (b->second && umount2(b->mnt2, 0))
+	if (b->second && umount_in_time(b->mnt2))
 		return cannot("unmount", b->mnt2);
 	b->second = false;
-	if (b->mounted && umount2(b->mnt, 0))
+	if (b->mounted && umount_in_time(b->mnt))
 		return cannot("unmount", b->mnt);
 	b->mounted = false;
 	return 0;
