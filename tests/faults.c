@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Faults: the n-th allocation of an operation fails, or its n-th call into another
- * filesystem, or all calls from that on. After each, the tree is as it was or as
- * the operation makes it, also for whoever mounts it anew; and the operation,
- * tried again, works.
+ * filesystem, or all calls from that on, or there is room for n blocks or inodes
+ * more. After each, the tree is as it was or as the operation makes it, also for
+ * whoever mounts it anew; and the operation, tried again, works.
  *
  * Allocations need a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth,
  * that of the debug bed; calls a module that is built for it, see
@@ -23,10 +23,17 @@
 #define FAULTS 5000	/* more than any operation makes */
 #define DEFAULT_FAULTS "2"
 
-/* What fails: an allocation, a call into another filesystem, or all from one on. */
-enum kind { ALLOCATION, CALL, CALLS_FROM };
+/*
+ * What fails: an allocation, a call into another filesystem, or all from one on; or
+ * the upper's filesystem has no more blocks, or inodes.
+ */
+enum kind { ALLOCATION, CALL, CALLS_FROM, BLOCKS, INODES };
 
-static const int kind_error[] = { ENOMEM, EIO, ENOSPC };
+static const int kind_error[] = { ENOMEM, EIO, ENOSPC, ENOSPC, ENOSPC };
+
+/* Room on the filesystem of the upper that gets full, as long as it is not. */
+#define ROOM "size=64m,nr_inodes=10000"
+#define ROOM_STEPS 40	/* more than any operation needs */
 
 /* What comes after a fault. */
 enum next { RETRY, REMOUNT, DROP_CACHES, EXTEND, EXTEND_UNSYNCED, NEXTS };
@@ -44,6 +51,7 @@ FIXTURE(faults) {
 	struct tree before, after;	/* the plain directory */
 	struct bytes old, new;
 	long value;		/* what the operation returned there */
+	bool worked;		/* did it, the last time? */
 };
 
 FIXTURE_VARIANT(faults) {
@@ -301,18 +309,42 @@ static int get_number(int fd)
 	return atoi(number);
 }
 
-static void arm(const FIXTURE_DATA(faults) *self, int n)
+/* The upper has a disk of its own, a tmpfs, with room for so much more. */
+static void limit(struct world *w, enum kind kind, unsigned long long more)
 {
+	const char *disk = join(w->root, "disk");
+	char options[64] = ROOM;
+	struct statfs st;
+
+	if (statfs(disk, &st))
+		abort();
+	if (kind == BLOCKS)
+		snprintf(options, sizeof(options), "size=%llu",
+			 ((st.f_blocks - st.f_bfree + more) ?: 1) * st.f_bsize);
+	if (kind == INODES)
+		snprintf(options, sizeof(options), "nr_inodes=%llu",
+			 st.f_files - st.f_ffree + more);
+	if (mount(NULL, disk, NULL, MS_REMOUNT, options))
+		abort();
+}
+
+static void arm(FIXTURE_DATA(faults) *self, enum kind kind, int n)
+{
+	if (kind >= BLOCKS)
+		return limit(&self->w, kind, n);
 	if (self->hits >= 0)
 		set_number(self->hits, 0);
 	set_number(self->control, n);
 }
 
 /* How many are left until one fails?  0: it has. */
-static int disarm(const FIXTURE_DATA(faults) *self)
+static int disarm(FIXTURE_DATA(faults) *self, enum kind kind)
 {
-	int left = get_number(self->control);
+	int left;
 
+	if (kind >= BLOCKS)
+		return limit(&self->w, ALLOCATION, 0), 0;
+	left = get_number(self->control);
 	set_number(self->control, 0);
 	return self->hits >= 0 && get_number(self->hits) ? 0 : left;
 }
@@ -374,9 +406,10 @@ static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
 	start(&run, w);
 	if (op->begin)
 		OK(op->begin(&run));
-	arm(self, n);
+	arm(self, kind, n);
 	value = op->run(&run);
-	left = disarm(self);
+	left = disarm(self, kind);
+	self->worked = value == self->value;
 	if (left)
 		CHECK(value == self->value, "without a fault: %ld, %s", value,
 		      err_name(value < 0 ? -value : 0));
@@ -462,6 +495,41 @@ TEST_F(faults, allocations)
 		SKIP(return, "the module is the one that fails");
 	all_faults(_metadata, self, variant->op, ALLOCATION, false);
 	all_faults(_metadata, self, variant->op, ALLOCATION, true);
+}
+
+/* By default with little room only, and one thing after each. */
+static void full_disk(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+		      const struct fault_op *op, enum kind kind)
+{
+	const bool all = !strcmp(getenv("VENEER_FAULTS") ?: "", "all");
+	const int nexts = op->cut ? NEXTS : EXTEND;
+	int room = 0;
+
+	do {
+		for (int next = 0; next < nexts; next++)
+			if (all || room % nexts == next)
+				fault(_metadata, self, op, kind, true, room, next);
+	} while (!self->worked && ++room < (all ? ROOM_STEPS : 4));
+	if (all)
+		CHECK(self->worked, "it does not work with any room");
+	TH_LOG("%s with %d %s", self->worked ? "works" : "fails", room,
+	       kind == BLOCKS ? "blocks" : "inodes");
+}
+
+TEST_F(faults, full)
+{
+	struct world *w = &self->w;
+
+	if (!self->before.count)
+		return;
+	if (self->hits >= 0)
+		SKIP(return, "the module is the one that fails");
+	OK(world_umount(w));
+	OK(remove_tree(w->upper));
+	OK(remove_tree(w->work));
+	OK(world_upper_on(w, "tmpfs", ROOM));
+	full_disk(_metadata, self, variant->op, BLOCKS);
+	full_disk(_metadata, self, variant->op, INODES);
 }
 
 static void tell_module(enum kind kind)
