@@ -203,6 +203,7 @@ ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
 	struct backing_file_ctx ctx = veneer_file_ctx(file);
 	struct inode *inode = file_inode(file);
 	struct veneer_run run;
+	bool bounce = false;
 	struct file *real;
 
 	if (!len)
@@ -210,6 +211,13 @@ ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
 	if (is_newer(inode, *ppos, len))
 		return filemap_splice_read(file, ppos, pipe, len, flags);
 	run = veneer_source(inode, *ppos, len);
+	/* The pipe may be for O_DIRECT, too. */
+	if (run.len < len) {
+		run.len = direct_part(inode, *ppos, run.len, len, &bounce);
+		if (bounce)
+			return copy_splice_read(file, ppos, pipe, run.len,
+						flags);
+	}
 	real = veneer_real_file(file, run.where);
 	if (IS_ERR(real))
 		return PTR_ERR(real);

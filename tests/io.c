@@ -276,6 +276,39 @@ TEST_F(io, copy_file_range)
 	CLOSE_BOTH(from);
 }
 
+/* A call may copy less than it is told. */
+static ssize_t copy_all(int from, off_t a, int to, off_t b, size_t len)
+{
+	size_t done = 0;
+	ssize_t n = 0;
+
+	while (done < len && (n = copy_file_range(from, &a, to, &b, len - done, 0)) > 0)
+		done += n;
+	return n < 0 ? n : (ssize_t)done;
+}
+
+/* To a file that takes nothing but sectors, over where the layer's bytes end. */
+TEST_F(io, copy_to_direct)
+{
+	struct world *w = &self->w;
+	int from[2], to[2];
+	off_t off;
+
+	OPEN_BOTH(from, "d/big2", O_RDWR);
+	OPEN_BOTH(to, "d/big", O_RDWR);
+	if (fcntl(to[1], F_SETFL, O_DIRECT))
+		SKIP(return, "the file system below has no O_DIRECT");
+	OK(fcntl(to[0], F_SETFL, O_DIRECT));
+	SAME(pwrite(F(from), "changed", 7, BIG - 5000));
+	SAME(pwrite(F(from), "changed", 7, BIG + 20000));
+	SAME(copy_all(F(from), BIG - 8192, F(to), 4096, 16384));
+	SAME(({ lseek(F(to), 65536, SEEK_SET); off = BIG - 8192;
+		sendfile(F(to), F(from), &off, 16384); }));
+	SAME(copy_all(F(from), BIG, F(to), 8192, 4096));
+	CLOSE_BOTH(to);
+	CLOSE_BOTH(from);
+}
+
 /* Clones work where the file system below has them. */
 TEST_F(io, clone)
 {
