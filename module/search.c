@@ -173,6 +173,9 @@ static int read_dir(struct search *search, struct dentry *dir)
 	int err;
 
 	err = list_names(search, d_inode(dir), &names);
+	/* What is damaged, or gone by now, does not lead to it. */
+	if (err != -ENOMEM && err != -EINTR)
+		err = 0;
 	list_for_each_entry_safe(place, next, &names, node) {
 		struct dentry *dentry;
 
