@@ -383,7 +383,8 @@ static void extend(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self
 static bool expected(const struct fault_op *op, enum kind kind, long err)
 {
 	/* The kernel makes one error of most that a handle can give. */
-	if (kind != ALLOCATION && op == &fault_handle && err == ESTALE)
+	if (kind != ALLOCATION && err == ESTALE &&
+	    (op == &fault_handle || op == &fault_handle_moved))
 		return true;
 	if (err == kind_error[kind] || err == ENOMEM)
 		return true;

@@ -525,7 +525,7 @@ static long list(int at, const char *path)
 	return n < 0 ? -1 : sum;
 }
 
-static int handle(int at, const char *path)
+static int handle(int at, const char *path, bool cold)
 {
 	struct {
 		struct file_handle fh;
@@ -533,7 +533,7 @@ static int handle(int at, const char *path)
 	} h = { .fh.handle_bytes = MAX_HANDLE_SZ };
 	int mount_id;
 
-	if (name_to_handle_at(at, path, &h.fh, &mount_id, 0))
+	if (name_to_handle_at(at, path, &h.fh, &mount_id, 0) || (cold && drop_caches()))
 		return -1;
 	return opens(open_by_handle_at(at, &h.fh, O_PATH | O_CLOEXEC));
 }
@@ -586,7 +586,8 @@ OP(list_moved, list(r->at, "moved"));
 OP(readlink, read_link(r->at));
 OP(getxattr, get_xattr(P("small")));
 OP(listxattr, list_xattr(P("small")));
-OP(handle, handle(r->at, "e/a/big"));
+OP(handle, handle(r->at, "e/a/big", false));
+OP(handle_moved, handle(r->at, "moved/x", true));
 OP(statfs, stat_fs(P("e")));
 
 static long read_maps(struct fault_run *r)
