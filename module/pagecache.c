@@ -197,8 +197,8 @@ static int write_folio(struct inode *inode, struct folio *folio,
 				       min_t(loff_t, PAGE_SIZE, size - pos));
 	if (ret < 0)
 		mapping_set_error(inode->i_mapping, ret);
-	/* There will be memory again: whoever syncs then has it written. */
-	if (ret == -ENOMEM)
+	/* There will be memory, or room, again: whoever syncs then has it written. */
+	if (ret == -ENOMEM || ret == -ENOSPC || ret == -EDQUOT)
 		folio_redirty_for_writepage(wbc, folio);
 	folio_end_writeback(folio);
 	return min(ret, 0);
