@@ -279,14 +279,14 @@ struct dentry *veneer_search_below(struct super_block *sb,
 	unsigned int nr = 0;
 	u64 *ino;
 
-	/* Nothing in a stack is ever moved. */
+	if (below == root)
+		return ERR_PTR(-ESTALE);
+	/* Nothing in a stack is ever moved, and @below holds all that is over it. */
 	for (at = below; at != root; at = at->d_parent)
 		nr++;
 	chain = kvmalloc_array(nr, sizeof(*chain), GFP_KERNEL);
 	ino = kvmalloc_array(nr, sizeof(*ino), GFP_KERNEL);
-	if (!nr)
-		found = ERR_PTR(-ESTALE);
-	if (!nr || !chain || !ino)
+	if (!chain || !ino)
 		goto out;
 	for (at = below; at != root; at = at->d_parent) {
 		chain[search.nr] = at;
