@@ -128,7 +128,8 @@ static int both(struct fuzz *f, struct place place[2], const struct actor *actor
 	 * What could not be opened in one of the places is of no use in the other,
 	 * if it could be opened there.
 	 */
-	if (out[0].loose && out[0].ret < 0) {
+	if (out[0].loose && out[0].ret < 0 &&
+	    (out[1].ret >= 0 || out[1].err != out[0].err)) {
 		if (place[1].fd[op->slot] >= 0)
 			close(place[1].fd[op->slot]);
 		place[1].fd[op->slot] = -1;
