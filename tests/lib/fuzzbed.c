@@ -209,33 +209,16 @@ int bed_second(struct fuzz_bed *b)
 	return 0;
 }
 
-/*
- * io_uring tells that a request is done before it lets go of the request's file, and
- * when the worker is late or the process is gone it does that in the background.
- */
-static int umount_in_time(const char *path)
-{
-	int ret = -1;
-
-	for (int i = 0; i < 500 && ret; i++) {
-		if (i)
-			usleep(10000);
-		ret = umount2(path, 0);
-		if (ret && errno != EBUSY)
-			break;
-	}
-	return ret;
-}
-
 int bed_umount(struct fuzz_bed *b)
 {
 	view_let_go(&b->view[0]);
 	view_let_go(&b->view[1]);
 	b->view[0].second = NULL;
-	if (b->second && umount_in_time(b->mnt2))
+	/* io_uring lets go of a request's file after it has told of its end. */
+	if (b->second && umount_patiently(b->mnt2))
 		return cannot("unmount", b->mnt2);
 	b->second = false;
-	if (b->mounted && umount_in_time(b->mnt))
+	if (b->mounted && umount_patiently(b->mnt))
 		return cannot("unmount", b->mnt);
 	b->mounted = false;
 	return 0;

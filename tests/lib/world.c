@@ -322,6 +322,20 @@ int world_mount(struct world *w)
 	return w->mfd < 0 ? cannot("open", w->mnt) : 0;
 }
 
+int umount_patiently(const char *path)
+{
+	int ret = -1;
+
+	for (int i = 0; i < 500 && ret; i++) {
+		if (i)
+			usleep(10000);
+		ret = umount2(path, 0);
+		if (ret && errno != EBUSY)
+			break;
+	}
+	return ret;
+}
+
 int world_umount(struct world *w)
 {
 	if (w->mfd >= 0)

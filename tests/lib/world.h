@@ -114,6 +114,8 @@ int same_bytes(const char *path, const void *data, size_t size);
 void fill_pattern(void *buf, size_t size, off_t offset, unsigned seed);
 int remove_tree(const char *path);
 int drop_caches(void);
+/* Of a mount that somebody may let go of in the background: waits for seconds. */
+int umount_patiently(const char *path);
 bool exists(const char *path);
 /* Makes a whiteout in a layer or upper, in overlayfs's form. */
 int make_whiteout(const char *path);
