@@ -2,13 +2,13 @@
 /*
  * As many names, as many links and as long names as the filesystem below takes.
  * VENEER_LIMITS=all makes 100,000 names and 65,000 links, which takes minutes in a
- * guest; by default there are a tenth of them.
+ * guest; by default there are a fiftieth of them.
  */
 #include "testing.h"
 
 #include <dirent.h>
 
-#define PART (getenv("VENEER_LIMITS") ? 1 : 10)
+#define PART (getenv("VENEER_LIMITS") ? 1 : 50)
 #define MANY_NAMES (100000 / PART)
 #define MANY_LINKS (65000 / PART)
 #define NAME_LEN 255
