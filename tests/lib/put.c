@@ -123,17 +123,25 @@ int same_bytes(const char *path, const void *data, size_t size)
 	return 1;
 }
 
+/* Eight bytes that begin at a multiple of eight are the same four twice. */
 void fill_pattern(void *buf, size_t size, off_t offset, unsigned seed)
 {
 	unsigned char *p = buf;
 
-	for (size_t i = 0; i < size; i++) {
+	for (size_t i = 0; i < size; ) {
 		unsigned long long at = offset + i;
 		unsigned long long x = (at >> 3) + 1 + ((at >> 12) + seed) * 0x9e3779b9ULL;
+		unsigned char eight[8];
+		size_t skip = at & 7, n = 8 - skip;
 
 		x ^= x >> 15;
 		x *= 0x2545f4914f6cdd1dULL;
-		p[i] = x >> (32 + (at & 3) * 8);
+		for (int byte = 0; byte < 8; byte++)
+			eight[byte] = x >> (32 + (byte & 3) * 8);
+		if (n > size - i)
+			n = size - i;
+		memcpy(p + i, eight + skip, n);
+		i += n;
 	}
 }
 
