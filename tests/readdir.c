@@ -334,7 +334,7 @@ FIXTURE_VARIANT_ADD(many, merged) { .where = MERGED };
 FIXTURE_VARIANT_ADD(many, upper) { .where = IN_UPPER };
 FIXTURE_VARIANT_ADD(many, made) { .where = IN_LAYER, .from_mount = true };
 
-#define MANY 10000
+#define MANY 3000
 
 FIXTURE_SETUP(many)
 {
