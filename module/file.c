@@ -323,11 +323,11 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 	real = veneer_real_file(file, VENEER_FROM_UPPER);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
-	if (veneer_split_unsaved(inode)) {
-		err = veneer_split_flush(inode, real);
-		if (err)
-			return err;
-	}
+	err = veneer_split_fsync(inode, real);
+	if (err > 0)
+		WRITE_ONCE(veneer_inode(inode)->unsynced, false);
+	if (err)
+		return min(err, 0);
 
 	return veneer_sync_upper(inode, real, start, end, datasync);
 }

@@ -15,6 +15,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/pagemap.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -124,7 +125,10 @@ int veneer_pieces_saved(struct inode *inode, struct veneer_split *split,
 	struct veneer_record record = split->record;
 	int err = 0;
 
-	/* A map that is not there was never saved, until here. */
+	/*
+	 * A map that is not there was never saved, until here.  Nobody waits
+	 * for this on the disk: a map that is there counts all the same.
+	 */
 	if (!(record.flags & VENEER_SPLIT_SAVED)) {
 		record.flags |= VENEER_SPLIT_SAVED;
 		err = set_record(inode, &record);
@@ -145,47 +149,39 @@ int veneer_pieces_saved(struct inode *inode, struct veneer_split *split,
 	return err;
 }
 
-/* The map's file, which is made if there is none. */
-static struct file *map_to_write(struct veneer_mount *m,
-				 struct veneer_split *split)
+/*
+ * The second step, with the header of a new map, if there is one: that is at the
+ * disk before the data is committed, and so the same commit takes both.
+ */
+static int sync_data_and_map(struct veneer_mount *m, struct file *data,
+			     struct file *new_map)
 {
-	struct file *file = veneer_mapfile_open(m, &split->record);
-	struct dentry *temp;
 	int err;
 
-	if (file != ERR_PTR(-ENOENT))
-		return file;
-	file = veneer_mapfile_make(m, &split->record, split->map.nr, &temp);
-	if (IS_ERR(file))
-		return file;
-	err = sync_data(m, file);
-	if (err)
-		veneer_mapfile_discard(m, temp);
-	else
-		err = veneer_mapfile_install(m, &split->record, temp);
-	if (!err)
-		return file;
-	__fput_sync(file);
-	return ERR_PTR(err);
+	if (new_map && !m->options.is_volatile) {
+		filemap_flush(data->f_mapping);
+		/* An error is for the sync to tell. */
+		filemap_write_and_wait(new_map->f_mapping);
+	}
+	err = sync_data(m, data);
+	return err || !new_map ? err : sync_data(m, new_map);
 }
 
-/* Writes pieces of the map and makes them durable. */
+/* Writes pieces of the map and makes them durable.  Consumes @temp. */
 static int save_pieces(struct inode *inode, struct veneer_split *split,
-		       const struct veneer_pieces *pieces)
+		       const struct veneer_pieces *pieces, struct file *map,
+		       struct dentry **temp)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	struct file *file;
-	int err;
+	int err = 0;
 
-	if (!pieces->nr)
-		return 0;
-	file = map_to_write(m, split);
-	if (IS_ERR(file))
-		return PTR_ERR(file);
-	err = veneer_pieces_write(file, split, pieces);
+	if (*temp)
+		err = veneer_mapfile_install(m, &split->record, *temp);
+	*temp = NULL;
 	if (!err)
-		err = sync_data(m, file);
-	__fput_sync(file);
+		err = veneer_pieces_write(map, split, pieces);
+	if (!err)
+		err = sync_data(m, map);
 	return err ? : veneer_pieces_saved(inode, split, pieces);
 }
 
@@ -290,39 +286,56 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct veneer_pieces *pieces = veneer_pieces_copy(inode, split);
 	bool complete = is_complete(split);
-	int err = 0;
+	struct dentry *temp = NULL;
+	struct file *map = NULL;
+	int err, map_err = 0;
 
 	if (!pieces)
 		return -ENOMEM;
-	if (VENEER_BREAK_ORDER && !complete)
-		err = save_pieces(inode, split, pieces);
-	if (!err)
-		err = sync_data(m, real);
+	if (pieces->nr && !complete) {
+		map = veneer_mapfile_get(m, &split->record, split->map.nr,
+					 &temp);
+		map_err = PTR_ERR_OR_ZERO(map);
+		if (map_err)
+			map = NULL;
+	}
+	if (VENEER_BREAK_ORDER && map)
+		map_err = save_pieces(inode, split, pieces, map, &temp);
+
+	/* Data whose map cannot be saved is worth having all the same. */
+	err = sync_data_and_map(m, real, temp ? map : NULL) ? : map_err;
 	if (!err && split->stale && !complete)
 		err = settle_durably(inode, split, inner);
 	if (!err && complete)
 		err = finish(inode, split, inner);
-	else if (!err && !VENEER_BREAK_ORDER)
-		err = save_pieces(inode, split, pieces);
+	else if (!err && !VENEER_BREAK_ORDER && map)
+		err = save_pieces(inode, split, pieces, map, &temp);
+	if (temp)
+		veneer_mapfile_discard(m, temp);
+	if (map)
+		__fput_sync(map);
 	veneer_pieces_free(pieces);
 	return err;
 }
 
 /**
- * veneer_split_flush - save what the disk does not know of a file's blocks
+ * veneer_split_fsync - make durable what was written to a split file
  * @inode: a regular file
  * @real: a file of the upper to make the data durable with, so that whoever
  *	has it open is told of errors; or %NULL
  *
  * Does nothing, and does not make data durable, when the map is saved.
  *
- * Return: 0 or a negative error, and then the inode is dirty.
+ * Return: 1 when all data and metadata of the upper's file, as they were at the
+ * call, have been made durable, with the map; 0 when the map was saved already;
+ * or a negative error, and then the inode is dirty.
  */
-int veneer_split_flush(struct inode *inode, struct file *real)
+int veneer_split_fsync(struct inode *inode, struct file *real)
 {
 	struct veneer_split *split = veneer_inode_split(inode);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct file *inner;
+	bool synced = false;
 	int err = 0;
 
 	if (!veneer_split_unsaved(inode))
@@ -334,14 +347,28 @@ int veneer_split_flush(struct inode *inode, struct file *real)
 		CLASS(veneer_cred, cred)(m->cred);
 
 		mutex_lock(&split->flush_lock);
-		while (!err && !split->finished && veneer_split_unsaved(inode))
+		while (!err && !split->finished && veneer_split_unsaved(inode)) {
 			err = flush_once(inode, split, inner, real ? : inner);
+			synced = true;
+		}
 		mutex_unlock(&split->flush_lock);
 	}
 	fput(inner);
 	if (err)
 		veneer_flush_failed(inode, err);
-	return err;
+	return err ? : synced;
+}
+
+/**
+ * veneer_split_flush - save what the disk does not know of a file's blocks
+ * @inode: a regular file
+ * @real: as for veneer_split_fsync(), which this does
+ *
+ * Return: 0 or a negative error, and then the inode is dirty.
+ */
+int veneer_split_flush(struct inode *inode, struct file *real)
+{
+	return min(veneer_split_fsync(inode, real), 0);
 }
 
 /**

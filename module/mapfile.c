@@ -297,16 +297,9 @@ static struct file *open_map(struct veneer_mount *m, struct dentry *dentry)
 	return dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
 }
 
-/**
- * veneer_mapfile_open - open a block map of the upper to change it
- * @m: the mount
- * @record: the record of the file that it belongs to
- *
- * Return: the file, for __fput_sync(); or an ERR_PTR(), of %-ENOENT when there
- * is none.
- */
-struct file *veneer_mapfile_open(struct veneer_mount *m,
-				 const struct veneer_record *record)
+/* A map of the upper, to change it; -ENOENT when there is none. */
+static struct file *open_named(struct veneer_mount *m,
+			       const struct veneer_record *record)
 {
 	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
 	char name[UUID_NAME_SIZE];
@@ -322,18 +315,10 @@ struct file *veneer_mapfile_open(struct veneer_mount *m,
 	return file;
 }
 
-/**
- * veneer_mapfile_make - make a block map, without its name
- * @m: the mount
- * @record: the record of the file that it will belong to
- * @nr: how many bits it has; none of them is set
- * @temp: receives what to give to veneer_mapfile_install()
- *
- * Return: the file, for __fput_sync(), or an ERR_PTR().
- */
-struct file *veneer_mapfile_make(struct veneer_mount *m,
-				 const struct veneer_record *record, u64 nr,
-				 struct dentry **temp)
+/* A map without a name and without a set bit, not durable. */
+static struct file *make_map(struct veneer_mount *m,
+			     const struct veneer_record *record, u64 nr,
+			     struct dentry **temp)
 {
 	const struct veneer_new new = { .mode = S_IFREG | 0600 };
 	struct dentry *made;
@@ -365,7 +350,7 @@ struct file *veneer_mapfile_make(struct veneer_mount *m,
 /**
  * veneer_mapfile_discard - a block map that was made gets no name
  * @m: the mount
- * @temp: from veneer_mapfile_make()
+ * @temp: from veneer_mapfile_get()
  */
 void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp)
 {
@@ -378,10 +363,31 @@ void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp)
 }
 
 /**
+ * veneer_mapfile_get - open a block map of the upper to change it, or make it
+ * @m: the mount
+ * @record: the record of the file that it belongs to
+ * @nr: how many bits it has; none of them is set in one that is made
+ * @temp: of a map that was made, which is not durable and has no name, this is
+ *	for veneer_mapfile_install() or veneer_mapfile_discard(); %NULL of one
+ *	that was there
+ *
+ * Return: the file, for __fput_sync(), or an ERR_PTR().
+ */
+struct file *veneer_mapfile_get(struct veneer_mount *m,
+				const struct veneer_record *record, u64 nr,
+				struct dentry **temp)
+{
+	struct file *file = open_named(m, record);
+
+	*temp = NULL;
+	return file == ERR_PTR(-ENOENT) ? make_map(m, record, nr, temp) : file;
+}
+
+/**
  * veneer_mapfile_install - give a block map its name
  * @m: the mount
  * @record: the record of the file that it belongs to
- * @temp: from veneer_mapfile_make(), durable; given back, whatever is returned
+ * @temp: from veneer_mapfile_get(), durable; given back, whatever is returned
  */
 int veneer_mapfile_install(struct veneer_mount *m,
 			   const struct veneer_record *record,

@@ -138,21 +138,6 @@ static struct inode *next_unsaved(struct veneer_mount *m)
 	return inode;
 }
 
-/* The map's file; made, but not durable and without a name, if there is none. */
-static int open_map(struct veneer_mount *m, struct member *member,
-		    struct veneer_split *split)
-{
-	struct file *map = veneer_mapfile_open(m, &split->record);
-
-	if (map == ERR_PTR(-ENOENT))
-		map = veneer_mapfile_make(m, &split->record, split->map.nr,
-					  &member->temp);
-	if (IS_ERR(map))
-		return PTR_ERR(map);
-	member->map = map;
-	return 0;
-}
-
 static void copy_member(struct veneer_mount *m, struct member *member)
 {
 	struct inode *inode = member->inode;
@@ -174,7 +159,13 @@ static void copy_member(struct veneer_mount *m, struct member *member)
 		else if (!member->pieces->nr)
 			member->left = true;
 		else
-			member->err = open_map(m, member, split);
+			member->map = veneer_mapfile_get(m, &split->record,
+							 split->map.nr,
+							 &member->temp);
+		if (IS_ERR(member->map)) {
+			member->err = PTR_ERR(member->map);
+			member->map = NULL;
+		}
 	}
 	mutex_unlock(&split->flush_lock);
 }
@@ -240,8 +231,16 @@ static void sync_data(struct round *round)
 	}
 
 	/* Under way all at once, and waited for one after the other. */
-	for (; member; member = next_part(round, member))
+	for (; member; member = next_part(round, member)) {
 		filemap_flush(member->inner->f_mapping);
+		if (member->temp)
+			filemap_flush(member->map->f_mapping);
+	}
+	/* What is at the disk by then needs no commit of its own. */
+	while ((member = next_part(round, member))) {
+		if (member->temp)
+			filemap_write_and_wait(member->map->f_mapping);
+	}
 	while ((member = next_part(round, member))) {
 		member->err = vfs_fsync(member->inner, 0);
 		if (!member->err && member->temp)

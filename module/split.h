@@ -69,6 +69,7 @@ int veneer_split_fill(struct inode *inode, loff_t pos, loff_t len);
 
 bool veneer_split_is_complete(const struct inode *inode);
 bool veneer_split_unsaved(const struct inode *inode);
+int veneer_split_fsync(struct inode *inode, struct file *real);
 int veneer_split_flush(struct inode *inode, struct file *real);
 int veneer_split_evict(struct inode *inode);
 

@@ -104,17 +104,17 @@ static void bench_first(void)
 		count |= 1u << n;
 	}
 	for (unsigned int n = 0; n < FILES; n++) {
-		/* A copy of a gigabyte takes no less the next time. */
-		unsigned int times = file[n].data > 16 * MIB ? 1 : rounds;
-
 		if (!(count & 1u << n))
 			continue;
-		for (unsigned int r = 0; r < times; r++)
+		for (unsigned int r = 0; r < rounds; r++)
 			for (int s = 0; s < 2; s++)
 				for (int i = 0; i < STACKED; i++) {
 					int system = (i + r) % STACKED;
 					uint64_t *b = &best[n][s][system], t;
 
+					/* A copy of a gigabyte takes no less the next time. */
+					if (r && system == OVERLAY && file[n].data > 16 * MIB)
+						continue;
 					t = one_first_write(system, layer, n, s, &grown[n][system]);
 					if (!*b || t < *b)
 						*b = t;
@@ -122,7 +122,8 @@ static void bench_first(void)
 		for (int system = 0; system < STACKED && n; system++)
 			next[n][system] = second_growth(system, layer, n);
 	}
-	printf("\nThe first write of 4 KiB to a file of the layer, cold, us\n");
+	printf("\nThe first write of 4 KiB to a file of the layer, cold, us; the best of %u\n"
+	       "(of one where overlay copies more than 16 MiB)\n", rounds);
 	printf("%-16s %-7s %12s %12s %10s %12s %12s %12s\n", "", "", "veneer", "overlay",
 	       "ratio", "to 1 MiB", "KiB veneer", "KiB overlay");
 	for (unsigned int n = 0; n < FILES; n++)
