@@ -25,7 +25,8 @@
  *   map.  So they are not reclaimed while mapped, and before one of them is
  *   taken out of the page cache, veneer_lent_zap() zaps it in the layer's
  *   mapping, with the folio locked: a fault returns with the folio locked, and
- *   has made its entry before anybody else can lock it.
+ *   has made its entry before anybody else can lock it.  Such a mapping may have
+ *   some before the first change, too, where a page of the layer cannot be had.
  * - When small pages of the layer's file are made a huge one, the kernel frees
  *   the page tables of its mappings, which must then map nothing else.  So no
  *   page is lent where that can happen; see how_to_share().
@@ -50,8 +51,8 @@
 #include "source.h"
 #include "split.h"
 
-/* A page may go between its coming and its being mapped, but not for ever. */
-#define LENT_TRIES	8
+/* A page may go between its coming and its being mapped. */
+#define LENT_TRIES	3
 
 /**
  * struct lent - a mapping of a layer's file, its vm_private_data
@@ -182,9 +183,13 @@ static vm_fault_t lent_fault(struct vm_fault *vmf)
 							vmf->pgoff);
 		filemap_invalidate_unlock_shared(inode->i_mapping);
 		if (ret & VM_FAULT_NOPAGE)
-			break;
+			return VM_FAULT_NOPAGE | major;
 	}
-	return VM_FAULT_NOPAGE | major;
+	/*
+	 * map_pages() may decline for ever: that of 6.12.117 makes no page
+	 * table for the last page of a file.  A page of our own always does.
+	 */
+	return lent_own_fault(vmf, lent->file) | major;
 }
 
 /* Pages around a fault; called in a place where one cannot sleep. */

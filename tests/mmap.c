@@ -87,6 +87,44 @@ TEST_F(mmap, read)
 	CHECK(from_layer(w, "d/odd") == !exists(U("d/odd")), "mapping copied up");
 }
 
+/*
+ * The last page of a file, in a part of the address space that has no page table yet:
+ * 6.12.117 maps around a fault only where there is one, or the file goes on.
+ */
+TEST_F(mmap, last_page_alone)
+{
+	struct world *w = &self->w;
+	static const int flags[] = { MAP_PRIVATE, MAP_SHARED };
+	const size_t far = 2 << 20;
+	char *p, *at;
+	int fd;
+
+	pattern(5 * PAGE + 100, 2);
+	fd = OK(openat(w->mfd, "d/odd", O_RDONLY | O_CLOEXEC));
+	for (int i = 0; i < 2; i++) {
+		p = mmap(NULL, 4 * far, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		ASSERT_NE(p, MAP_FAILED);
+		at = (char *)(((uintptr_t)p + 2 * far) & ~(far - 1));
+		at = mmap(at, PAGE, PROT_READ, flags[i] | MAP_FIXED, fd, 5 * PAGE);
+		ASSERT_NE(at, MAP_FAILED);
+		CHECK(!memcmp(at, want + 5 * PAGE, PAGE), "mapping %d", i);
+		/* It shows a later write all the same. */
+		if (flags[i] == MAP_SHARED) {
+			int at_both[] = { w->mfd, w->pfd };
+
+			for (int j = 0; j < 2; j++) {
+				int out = OK(openat(at_both[j], "d/odd", O_WRONLY | O_CLOEXEC));
+
+				EXPECT_EQ(5, OK(pwrite(out, "later", 5, 5 * PAGE + 20)));
+				close(out);
+			}
+			CHECK(!memcmp(at + 20, "later", 5), "a later write");
+		}
+		OK(munmap(p, 4 * far));
+	}
+	close(fd);
+}
+
 TEST_F(mmap, private_write)
 {
 	struct world *w = &self->w;
