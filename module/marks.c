@@ -143,6 +143,56 @@ int veneer_mark_remove(const struct path *path, bool userxattr,
 	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
 }
 
+/* With a value, or away with it; the inode is locked. */
+static int change_locked(const struct path *path, const char *name,
+			 const void *value, size_t size)
+{
+	struct mnt_idmap *idmap = mnt_idmap(path->mnt);
+
+	return value ? __vfs_setxattr_locked(idmap, path->dentry, name, value,
+					     size, 0, NULL) :
+		       __vfs_removexattr_locked(idmap, path->dentry, name, NULL);
+}
+
+/**
+ * veneer_mark_change - write a mark, or take it away, and leave ctime alone
+ * @path: an object of the upper, its inode not locked
+ * @userxattr: which namespace
+ * @mark: which mark
+ * @value: the value, or %NULL to take the mark away
+ * @size: its length
+ *
+ * For a mark that changes when nothing has changed that a user of the mount
+ * can see, who may compare ctimes.  Best effort: ctime moves when somebody has
+ * a delegation, and for xfs it may when the power is cut before the inode is
+ * written back.
+ *
+ * Return: 0 also when there was no mark to take away; or a negative error.
+ */
+int veneer_mark_change(const struct path *path, bool userxattr,
+		       enum veneer_mark mark, const void *value, size_t size)
+{
+	const char *name = veneer_mark_name(userxattr, mark);
+	struct inode *inode = d_inode(path->dentry);
+	struct timespec64 ctime;
+	int err;
+
+	inode_lock(inode);
+	ctime = inode_get_ctime(inode);
+	err = change_locked(path, name, value, size);
+	if (!err) {
+		/* Nobody else's change comes in between, under this lock. */
+		inode_set_ctime_to_ts(inode, ctime);
+		mark_inode_dirty_sync(inode);
+	}
+	inode_unlock(inode);
+
+	if (err == -EWOULDBLOCK)
+		err = value ? veneer_mark_set(path, userxattr, mark, value, size) :
+			      veneer_mark_remove(path, userxattr, mark);
+	return !value && (err == -ENODATA || err == -EOPNOTSUPP) ? 0 : err;
+}
+
 /**
  * veneer_opaque_mark - read a directory's opaque mark
  * @path: the directory

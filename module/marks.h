@@ -50,6 +50,8 @@ int veneer_mark_set(const struct path *path, bool userxattr,
 		    enum veneer_mark mark, const void *value, size_t size);
 int veneer_mark_remove(const struct path *path, bool userxattr,
 		       enum veneer_mark mark);
+int veneer_mark_change(const struct path *path, bool userxattr,
+		       enum veneer_mark mark, const void *value, size_t size);
 
 int veneer_opaque_mark(const struct path *path, bool userxattr);
 int veneer_is_metacopy(const struct path *path, bool userxattr);

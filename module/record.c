@@ -97,7 +97,8 @@ int veneer_record_get(const struct path *path, bool userxattr,
  * @userxattr: which namespace
  * @record: the record
  *
- * The first one comes with the mark that stops overlayfs.
+ * The first one comes with the mark that stops overlayfs.  Others may be written
+ * long after the change that they are about: ctime does not move.
  */
 int veneer_record_set(const struct path *path, bool userxattr,
 		      const struct veneer_record *record)
@@ -129,7 +130,7 @@ int veneer_record_set(const struct path *path, bool userxattr,
 	memcpy(disk->path, record->path, path_len);
 	disk->crc = cpu_to_le32(record_crc(disk, size));
 
-	err = veneer_mark_set(path, userxattr, VENEER_MARK_SPLIT, disk, size);
+	err = veneer_mark_change(path, userxattr, VENEER_MARK_SPLIT, disk, size);
 	kfree(disk);
 	return err;
 }
@@ -139,11 +140,13 @@ int veneer_record_set(const struct path *path, bool userxattr,
  * @path: a regular file of the upper
  * @userxattr: which namespace
  *
- * The record goes last: as long as it is there, it counts.
+ * The record goes last: as long as it is there, it counts.  ctime does not move.
  */
 int veneer_record_remove(const struct path *path, bool userxattr)
 {
-	int err = veneer_mark_remove(path, userxattr, VENEER_MARK_METACOPY);
+	int err = veneer_mark_change(path, userxattr, VENEER_MARK_METACOPY,
+				     NULL, 0);
 
-	return err ? : veneer_mark_remove(path, userxattr, VENEER_MARK_SPLIT);
+	return err ? : veneer_mark_change(path, userxattr, VENEER_MARK_SPLIT,
+					  NULL, 0);
 }

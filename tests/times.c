@@ -450,4 +450,86 @@ TEST_F(atime, across_copy_up)
 	w->no_compare = true;
 }
 
+WORLD_FIXTURE(saved);
+
+FIXTURE_SETUP(saved)
+{
+	struct world *w = &self->w;
+
+	OK(world_begin(w, variant->where));
+	OK(put_pattern(w, "big", BIG, 1));
+	OK(world_mount(w));
+}
+
+WORLD_TEARDOWN(saved)
+
+#define SAME_TIMES(before, after, when) do {						\
+	CHECK(!memcmp(&(before).st_ctim, &(after).st_ctim, sizeof(struct timespec)),	\
+	      "ctime moved %s", when);							\
+	CHECK(!memcmp(&(before).st_mtim, &(after).st_mtim, sizeof(struct timespec)),	\
+	      "mtime moved %s", when);							\
+} while (0)
+
+/*
+ * A program takes a file for changed whose ctime is another. That what was written
+ * gets to the disk, at once or later, is no change.
+ */
+TEST_F(saved, changes_no_time)
+{
+	struct world *w = &self->w;
+	struct stat before, after;
+	int fd;
+
+	fd = openat(w->mfd, "big", O_RDWR | O_CLOEXEC);
+	OK(fd);
+	OK(do_write_middle(fd));
+	OK(fstat(fd, &before));
+	usleep(21000);
+	OK(fsync(fd));
+	OK(fstat(fd, &after));
+	SAME_TIMES(before, after, "by fsync");
+	OK(do_write(fd));
+	OK(fstat(fd, &before));
+	usleep(21000);
+	OK(syncfs(fd));
+	OK(fstat(fd, &after));
+	SAME_TIMES(before, after, "by syncfs");
+	OK(close(fd));
+	OK(world_remount(w));
+	OK(fstatat(w->mfd, "big", &after, 0));
+	SAME_TIMES(before, after, "by a remount");
+	w->no_compare = true;
+}
+
+/* Nor is that a file has become whole by the last of its pages. */
+TEST_F(saved, changes_no_time_when_whole)
+{
+	struct world *w = &self->w;
+	struct stat before, after;
+	struct statfs fs;
+	char *p;
+	int fd;
+
+	OK(statfs(w->plain, &fs));
+	if (fs.f_type == TMPFS_MAGIC)
+		SKIP(return, "tmpfs moves times at any write, also at one that nobody is to see");
+	fd = openat(w->mfd, "big", O_RDWR | O_CLOEXEC);
+	OK(fd);
+	p = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(p, MAP_FAILED);
+	memset(p, 'n', BIG);
+	OK(fstat(fd, &before));
+	usleep(21000);
+	OK(msync(p, BIG, MS_SYNC));
+	OK(fsync(fd));
+	OK(fstat(fd, &after));
+	SAME_TIMES(before, after, "by msync");
+	OK(munmap(p, BIG));
+	OK(close(fd));
+	OK(world_remount(w));
+	OK(fstatat(w->mfd, "big", &after, 0));
+	SAME_TIMES(before, after, "by a remount");
+	w->no_compare = true;
+}
+
 TEST_HARNESS_MAIN

@@ -56,6 +56,10 @@ int veneer_test_fault(void);
 #define vfs_getxattr(...)	OR_FAIL(vfs_getxattr(__VA_ARGS__))
 #define vfs_setxattr(...)	OR_FAIL(vfs_setxattr(__VA_ARGS__))
 #define vfs_removexattr(...)	OR_FAIL(vfs_removexattr(__VA_ARGS__))
+#define __vfs_setxattr_locked(...) \
+	OR_FAIL(__vfs_setxattr_locked(__VA_ARGS__))
+#define __vfs_removexattr_locked(...) \
+	OR_FAIL(__vfs_removexattr_locked(__VA_ARGS__))
 #define vfs_listxattr(...)	OR_FAIL(vfs_listxattr(__VA_ARGS__))
 #define vfs_get_acl(...)	OR_FAIL_PTR(vfs_get_acl(__VA_ARGS__))
 #define vfs_set_acl(...)	OR_FAIL(vfs_set_acl(__VA_ARGS__))
