@@ -292,13 +292,9 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 
 	if (!pieces)
 		return -ENOMEM;
-	if (pieces->nr && !complete) {
-		map = veneer_mapfile_get(m, &split->record, split->map.nr,
-					 &temp);
-		map_err = PTR_ERR_OR_ZERO(map);
-		if (map_err)
-			map = NULL;
-	}
+	if (pieces->nr && !complete)
+		map_err = veneer_mapfile_get(m, &split->record, split->map.nr,
+					     &temp, &map);
 	if (VENEER_BREAK_ORDER && map)
 		map_err = save_pieces(inode, split, pieces, map, &temp);
 

@@ -370,17 +370,19 @@ void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp)
  * @temp: of a map that was made, which is not durable and has no name, this is
  *	for veneer_mapfile_install() or veneer_mapfile_discard(); %NULL of one
  *	that was there
- *
- * Return: the file, for __fput_sync(), or an ERR_PTR().
+ * @map: receives the file, for __fput_sync(); %NULL with an error
  */
-struct file *veneer_mapfile_get(struct veneer_mount *m,
-				const struct veneer_record *record, u64 nr,
-				struct dentry **temp)
+int veneer_mapfile_get(struct veneer_mount *m,
+		       const struct veneer_record *record, u64 nr,
+		       struct dentry **temp, struct file **map)
 {
 	struct file *file = open_named(m, record);
 
 	*temp = NULL;
-	return file == ERR_PTR(-ENOENT) ? make_map(m, record, nr, temp) : file;
+	if (file == ERR_PTR(-ENOENT))
+		file = make_map(m, record, nr, temp);
+	*map = IS_ERR(file) ? NULL : file;
+	return PTR_ERR_OR_ZERO(file);
 }
 
 /**

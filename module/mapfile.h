@@ -12,9 +12,9 @@
 int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 			const struct veneer_record *record,
 			struct veneer_blockmap *map);
-struct file *veneer_mapfile_get(struct veneer_mount *m,
-				const struct veneer_record *record, u64 nr,
-				struct dentry **temp);
+int veneer_mapfile_get(struct veneer_mount *m,
+		       const struct veneer_record *record, u64 nr,
+		       struct dentry **temp, struct file **map);
 void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp);
 int veneer_mapfile_install(struct veneer_mount *m,
 			   const struct veneer_record *record,

@@ -126,6 +126,12 @@ int veneer_mark_set(const struct path *path, bool userxattr,
 			    veneer_mark_name(userxattr, mark), value, size, 0);
 }
 
+/* A mark that was to be taken away and was not there is no error. */
+static int none_is_fine(int err)
+{
+	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
+}
+
 /**
  * veneer_mark_remove - take a mark away
  * @path: an object of the upper, its inode not locked
@@ -137,10 +143,8 @@ int veneer_mark_set(const struct path *path, bool userxattr,
 int veneer_mark_remove(const struct path *path, bool userxattr,
 		       enum veneer_mark mark)
 {
-	int err = vfs_removexattr(mnt_idmap(path->mnt), path->dentry,
-				  veneer_mark_name(userxattr, mark));
-
-	return err == -ENODATA || err == -EOPNOTSUPP ? 0 : err;
+	return none_is_fine(vfs_removexattr(mnt_idmap(path->mnt), path->dentry,
+					    veneer_mark_name(userxattr, mark)));
 }
 
 /* With a value, or away with it; the inode is locked. */
@@ -190,7 +194,7 @@ int veneer_mark_change(const struct path *path, bool userxattr,
 	if (err == -EWOULDBLOCK)
 		err = value ? veneer_mark_set(path, userxattr, mark, value, size) :
 			      veneer_mark_remove(path, userxattr, mark);
-	return !value && (err == -ENODATA || err == -EOPNOTSUPP) ? 0 : err;
+	return value ? err : none_is_fine(err);
 }
 
 /**

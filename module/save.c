@@ -159,13 +159,10 @@ static void copy_member(struct veneer_mount *m, struct member *member)
 		else if (!member->pieces->nr)
 			member->left = true;
 		else
-			member->map = veneer_mapfile_get(m, &split->record,
+			member->err = veneer_mapfile_get(m, &split->record,
 							 split->map.nr,
-							 &member->temp);
-		if (IS_ERR(member->map)) {
-			member->err = PTR_ERR(member->map);
-			member->map = NULL;
-		}
+							 &member->temp,
+							 &member->map);
 	}
 	mutex_unlock(&split->flush_lock);
 }
