@@ -123,7 +123,7 @@ static void bench_first(void)
 			next[n][system] = second_growth(system, layer, n);
 	}
 	printf("\nThe first write of 4 KiB to a file of the layer, cold, us; the best of %u\n"
-	       "(of one where overlay copies more than 16 MiB)\n", rounds);
+	       "(overlay's above 16 MiB: of one)\n", rounds);
 	printf("%-16s %-7s %12s %12s %10s %12s %12s %12s\n", "", "", "veneer", "overlay",
 	       "ratio", "to 1 MiB", "KiB veneer", "KiB overlay");
 	for (unsigned int n = 0; n < FILES; n++)
