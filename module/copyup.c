@@ -304,6 +304,20 @@ static int install(struct copy_up *c, struct dentry *temp)
 	return err;
 }
 
+/*
+ * So far nothing about the object has changed; what does move ctime is still to
+ * come.  In a user namespace a layer can be of a filesystem whose ctimes its
+ * owner makes up: those are not for a file of the upper to have.
+ */
+static void keep_ctime(struct copy_up *c, struct dentry *upper)
+{
+	if (c->inode->i_sb->s_user_ns != &init_user_ns)
+		return;
+	inode_lock(d_inode(upper));
+	veneer_ctime_put_back(d_inode(upper), c->stat.ctime);
+	inode_unlock(d_inode(upper));
+}
+
 static void now_whole(struct copy_up *c)
 {
 	veneer_inode_set_whole(c->inode);
@@ -357,6 +371,8 @@ static int copy_up_object(struct copy_up *c)
 		err = install(c, temp);
 	if (err || vi->nameless)
 		veneer_temp_discard(c->m, temp);
+	if (!err)
+		keep_ctime(c, temp);
 	mnt_drop_write(c->m->upper);
 	if (err) {
 		kfree(c->links);

@@ -32,8 +32,8 @@ int veneer_mark_impure(struct inode *dir)
 
 	if (READ_ONCE(veneer_inode(dir)->impure))
 		return 0;
-	err = veneer_mark_set(&path, m->options.userxattr, VENEER_MARK_IMPURE,
-			      "y", 1);
+	err = veneer_mark_change(&path, m->options.userxattr,
+				 VENEER_MARK_IMPURE, "y", 1);
 	if (!err)
 		WRITE_ONCE(veneer_inode(dir)->impure, true);
 	return err;

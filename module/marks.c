@@ -12,6 +12,7 @@
 #include "format.h"
 #include "log.h"
 #include "marks.h"
+#include "times.h"
 #include "xattr.h"
 
 static const char * const mark_names[VENEER_NR_MARKS][2] = {
@@ -168,8 +169,7 @@ static int change_locked(const struct path *path, const char *name,
  *
  * For a mark that changes when nothing has changed that a user of the mount
  * can see, who may compare ctimes.  Best effort: ctime moves when somebody has
- * a delegation, and for xfs it may when the power is cut before the inode is
- * written back.
+ * a delegation.
  *
  * Return: 0 also when there was no mark to take away; or a negative error.
  */
@@ -184,11 +184,8 @@ int veneer_mark_change(const struct path *path, bool userxattr,
 	inode_lock(inode);
 	ctime = inode_get_ctime(inode);
 	err = change_locked(path, name, value, size);
-	if (!err) {
-		/* Nobody else's change comes in between, under this lock. */
-		inode_set_ctime_to_ts(inode, ctime);
-		mark_inode_dirty_sync(inode);
-	}
+	if (!err)
+		veneer_ctime_put_back(inode, ctime);
 	inode_unlock(inode);
 
 	if (err == -EWOULDBLOCK)

@@ -126,3 +126,18 @@ int veneer_update_time(struct inode *inode, int flags)
 	spin_unlock(&inode->i_lock);
 	return err;
 }
+
+/**
+ * veneer_ctime_put_back - let something that was done not tell
+ * @real: an object of the upper, locked since before it was done, so that
+ *	nobody else's change is hidden with it; the caller has write access
+ * @ctime: what ctime was before
+ *
+ * For xfs, what is on the disk may be the other one when the power is cut
+ * before the inode is written back.
+ */
+void veneer_ctime_put_back(struct inode *real, struct timespec64 ctime)
+{
+	inode_set_ctime_to_ts(real, ctime);
+	mark_inode_dirty_sync(real);
+}

@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "log.h"
 #include "marks.h"
+#include "times.h"
 #include "upper.h"
 
 #define TEMP_NAME_LEN	16
@@ -101,6 +102,7 @@ struct dentry *veneer_upper_make(struct veneer_mount *m, struct dentry *dir,
 /*
  * Whatever else moves the times of a directory of the upper holds its lock: put
  * back before that is given up, they do not tell of what was done under it.
+ * Of ia_ctime notify_change() knows nothing.
  */
 static struct iattr times_of(struct dentry *dir)
 {
@@ -109,6 +111,7 @@ static struct iattr times_of(struct dentry *dir)
 			    ATTR_MTIME_SET,
 		.ia_atime = inode_get_atime(d_inode(dir)),
 		.ia_mtime = inode_get_mtime(d_inode(dir)),
+		.ia_ctime = inode_get_ctime(d_inode(dir)),
 	};
 }
 
@@ -116,7 +119,10 @@ static struct iattr times_of(struct dentry *dir)
 static void put_times_back(struct veneer_mount *m, struct dentry *dir,
 			   struct iattr *times)
 {
+	const struct timespec64 ctime = times->ia_ctime;
+
 	notify_change(veneer_upper_idmap(m), dir, times, NULL);
+	veneer_ctime_put_back(d_inode(dir), ctime);
 }
 
 /**
