@@ -386,7 +386,8 @@ static int copy_up_object(struct copy_up *c)
 	if (!c->keeps_ino && !vi->nameless)
 		c->inode->i_ino = veneer_map_ino(c->m->upper_fsid,
 						 d_inode(temp)->i_ino);
-	WRITE_ONCE(vi->unsynced, !vi->nameless);
+	WRITE_ONCE(vi->unsynced,
+		   vi->nameless ? VENEER_SYNCED : VENEER_UNSYNCED_NAME);
 	veneer_inode_set_upper(c->inode, temp);
 	if (whole)
 		now_whole(c);
@@ -413,6 +414,14 @@ static int split_contents(struct copy_up *c, const struct path *path)
 	if (!err)
 		now_split(c);
 	return err;
+}
+
+/* The data counts from now on; on the disk, when the record is gone there, too. */
+static void record_gone(struct copy_up *c)
+{
+	WRITE_ONCE(veneer_inode(c->inode)->unsynced, VENEER_UNSYNCED_DATA);
+	now_whole(c);
+	veneer_copyattr(c->inode);
 }
 
 /* From a file that has only metadata in the upper to one that has all. */
@@ -456,10 +465,8 @@ static int copy_up_contents(struct copy_up *c)
 	if (!err)
 		err = veneer_record_remove(&path, c->m->options.userxattr);
 	mnt_drop_write(c->m->upper);
-	if (!err) {
-		now_whole(c);
-		veneer_copyattr(c->inode);
-	}
+	if (!err)
+		record_gone(c);
 out:
 	if (!IS_ERR(caps))
 		kvfree(caps);
@@ -479,10 +486,8 @@ static int mend(struct copy_up *c)
 	if (!err)
 		err = veneer_record_remove(&path, c->m->options.userxattr);
 	mnt_drop_write(c->m->upper);
-	if (!err) {
-		now_whole(c);
-		veneer_copyattr(c->inode);
-	}
+	if (!err)
+		record_gone(c);
 	return err;
 }
 

@@ -275,6 +275,12 @@ int veneer_sync_status(struct veneer_mount *m)
 	return errseq_check(&m->upper->mnt_sb->s_wb_err, m->wb_err);
 }
 
+/* Not what has come up meanwhile. */
+static void now_synced(struct inode *inode, enum veneer_unsynced what)
+{
+	cmpxchg(&veneer_inode(inode)->unsynced, what, VENEER_SYNCED);
+}
+
 /**
  * veneer_sync_upper - make a file of the upper durable
  * @inode: the file
@@ -284,21 +290,39 @@ int veneer_sync_status(struct veneer_mount *m)
  * @datasync: the data, and what it takes to find it again
  *
  * The first time after a copy-up, that includes the name that it got by a
- * rename, which is metadata to the upper's filesystem.
+ * rename, and that the record of where its data was is gone: to the upper's
+ * filesystem, both are metadata.
  */
 int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
 		      loff_t end, int datasync)
 {
-	struct veneer_inode *vi = veneer_inode(inode);
+	enum veneer_unsynced what = READ_ONCE(veneer_inode(inode)->unsynced);
 	int err;
 
 	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-	if (!READ_ONCE(vi->unsynced))
+	if (what == VENEER_SYNCED)
 		return vfs_fsync_range(real, start, end, datasync);
 	err = vfs_fsync(real, 0);
 	if (!err)
-		WRITE_ONCE(vi->unsynced, false);
+		now_synced(inode, what);
 	return err;
+}
+
+/**
+ * veneer_sync_written - make durable what was written, if that was asked for
+ * @file: a file of a mount, maybe one with O_DSYNC
+ * @pos: where it was written to
+ * @len: how much, more than 0
+ *
+ * For calls that write to the upper's file, which does then what it has to, but
+ * knows of no map, record or name.
+ */
+int veneer_sync_written(struct file *file, loff_t pos, loff_t len)
+{
+	if (!(file->f_flags & O_DSYNC) && !IS_SYNC(file_inode(file)))
+		return 0;
+	return vfs_fsync_range(file, pos, pos + len - 1,
+			       !(file->f_flags & __O_SYNC));
 }
 
 /*
@@ -310,6 +334,7 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 {
 	struct inode *inode = file_inode(file);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	enum veneer_unsynced what;
 	struct file *real;
 	int err;
 
@@ -323,9 +348,10 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 	real = veneer_real_file(file, VENEER_FROM_UPPER);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
+	what = READ_ONCE(veneer_inode(inode)->unsynced);
 	err = veneer_split_fsync(inode, real);
 	if (err > 0)
-		WRITE_ONCE(veneer_inode(inode)->unsynced, false);
+		now_synced(inode, what);
 	if (err)
 		return min(err, 0);
 

@@ -586,7 +586,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->has_map = false;
 	vi->split = NULL;
 	vi->inner = NULL;
-	vi->unsynced = false;
+	vi->unsynced = VENEER_SYNCED;
 	atomic_set(&vi->own_maps, 0);
 	atomic_set(&vi->lent_maps, 0);
 	vi->recalled = false;

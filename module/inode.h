@@ -14,6 +14,18 @@ struct veneer_names;
 struct veneer_split;
 
 /**
+ * enum veneer_unsynced - what fdatasync(2) of a file of the upper leaves out
+ * @VENEER_SYNCED: nothing
+ * @VENEER_UNSYNCED_NAME: that the file is in the upper
+ * @VENEER_UNSYNCED_DATA: that its data is, too, and no record says otherwise
+ */
+enum veneer_unsynced {
+	VENEER_SYNCED,
+	VENEER_UNSYNCED_NAME,
+	VENEER_UNSYNCED_DATA,
+};
+
+/**
  * struct veneer_inode - an object of a mount
  * @upper: the object in the upper; a reference, %NULL before the copy-up.  Set
  *	once, under @lock, and read without it by veneer_upper()
@@ -39,8 +51,10 @@ struct veneer_split;
  *	under it
  * @inner: of a regular file: the upper's file, open for the module's own
  *	reading and writing; a reference, or %NULL.  Under @inner_lock
- * @unsynced: of a regular file: that it is in the upper may not be on the disk
- *	yet, and making its data durable would not change that
+ * @unsynced: of a regular file: what may not be on the disk yet, and making its
+ *	data durable would not change that.  Set under @lock; put back to
+ *	%VENEER_SYNCED without it, by cmpxchg, if it still is what it was before
+ *	the file was synced
  * @own_maps: of a regular file: how many mappings are served from the inode's
  *	own page cache, or will be after the first change
  * @past_cache: of a regular file: it is being changed past the mount's page
@@ -83,7 +97,7 @@ struct veneer_inode {
 	struct mutex		io_lock;	/* as said above */
 	struct mutex		inner_lock;	/* as said above */
 	struct file		*inner;
-	bool			unsynced;
+	enum veneer_unsynced	unsynced;
 	atomic_t		own_maps;
 	bool			past_cache;
 	atomic_t		lent_maps;

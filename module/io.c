@@ -399,9 +399,7 @@ static ssize_t splice_locked(struct pipe_inode_info *pipe, struct file *file,
 	*ppos = pos + ret;
 	if (veneer_split_is_complete(inode))
 		veneer_split_flush(inode, NULL);
-	if ((file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))
-		ret = veneer_split_flush(inode, real) ? : ret;
-	return ret;
+	return veneer_sync_written(file, pos, ret) ? : ret;
 }
 
 ssize_t veneer_splice_write(struct pipe_inode_info *pipe, struct file *file,

@@ -277,9 +277,7 @@ static int fallocate_locked(struct file *file, struct file *real, int mode,
 	veneer_past_cache_end(inode, old_size, offset, LLONG_MAX);
 	if (!err && veneer_split_is_complete(inode))
 		err = veneer_split_flush(inode, NULL);
-	if (!err && (file->f_flags & O_DSYNC) && veneer_split_unsaved(inode))
-		err = veneer_split_flush(inode, real);
-	return err;
+	return err ? : veneer_sync_written(file, offset, len);
 }
 
 long veneer_fallocate(struct file *file, int mode, loff_t offset, loff_t len)
@@ -379,11 +377,12 @@ ssize_t veneer_copy_file_range(struct file *in, loff_t pos_in,
 	inode_unlock(inode);
 	if (cannot_copy(ret))
 		return splice_copy_file_range(in, pos_in, out, pos_out, len);
-	if (ret > 0 && veneer_split_is_complete(inode))
+	if (ret <= 0)
+		return ret;
+	file_accessed(in);
+	if (veneer_split_is_complete(inode))
 		veneer_split_flush(inode, NULL);
-	if (ret > 0)
-		file_accessed(in);
-	return ret;
+	return veneer_sync_written(out, pos_out, ret) ? : ret;
 }
 
 /* Can all of it be shared with the upper's filesystem? */
@@ -544,9 +543,11 @@ loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 				 flags);
 	}
 	inode_unlock(inode);
-	if (ret > 0 && veneer_split_is_complete(inode))
+	if (ret <= 0)
+		return ret;
+	if (veneer_split_is_complete(inode))
 		veneer_split_flush(inode, NULL);
-	return ret;
+	return veneer_sync_written(out, pos_out, ret) ? : ret;
 }
 
 /*

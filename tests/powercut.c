@@ -238,12 +238,58 @@ static long long random_len(void)
 	return 1 + rng_under(&cut.r, 3000);
 }
 
+static int splice_all(int fd, off_t off, const unsigned char *buf, size_t len)
+{
+	int pipes[2], ret = 0;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		return -1;
+	while (len && !ret) {
+		ssize_t n = write(pipes[1], buf, len < 16384 ? len : 16384);
+
+		ret = n > 0 && splice(pipes[0], NULL, fd, &off, n, 0) == n ? 0 : -1;
+		buf += n;
+		len -= n;
+	}
+	close(pipes[0]);
+	close(pipes[1]);
+	return ret;
+}
+
+/* From another file of the mount, which nobody looks at. */
+static int copy_all(int fd, off_t off, const unsigned char *buf, size_t len)
+{
+	const char *path = in("mnt/source");
+	int source = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	off_t at = 0;
+	int ret;
+
+	if (source < 0)
+		return -1;
+	ret = write(source, buf, len) == (ssize_t)len &&
+	      copy_file_range(source, &at, fd, &off, len, 0) == (ssize_t)len ? 0 : -1;
+	close(source);
+	return ret;
+}
+
+/* Each of these has to keep what O_DSYNC promises. */
 static int put(int fd, long long off, long long len, unsigned int salt)
 {
 	static unsigned char buf[HISTORY_SIZE];
+	int ret;
 
 	fill_pattern(buf, len, off, salt);
-	return pwrite(fd, buf, len, off) == len ? 0 : cannot("write", "a file");
+	switch (rng_under(&cut.r, 6)) {
+	case 0:
+		ret = splice_all(fd, off, buf, len);
+		break;
+	case 1:
+		ret = copy_all(fd, off, buf, len);
+		break;
+	default:
+		ret = pwrite(fd, buf, len, off) == len ? 0 : -1;
+	}
+	return ret ? cannot("write", "a file") : 0;
 }
 
 static int write_step(int fd, int id, bool sync)
@@ -262,11 +308,10 @@ static int write_step(int fd, int id, bool sync)
 	return 0;
 }
 
-static int map_step(int fd, int id)
+static int map_step(int fd, int id, bool sync)
 {
 	long long size = cut.h.file[id].size, off = random_off(size), len = random_len();
 	unsigned int salt = 1 + rng_under(&cut.r, 60000);
-	bool sync = rng_under(&cut.r, 2);
 	unsigned char *map;
 
 	if (off + len > size)
@@ -318,6 +363,12 @@ static int sync_step(int fd, int id, bool data_only)
 		return cannot("sync", "a file");
 	history_durable(&cut.h, id);
 	return 0;
+}
+
+static int mode_step(int fd)
+{
+	return fchmod(fd, 0600 + rng_under(&cut.r, 0100)) ?
+		cannot("change the mode of", "a file") : 0;
 }
 
 static int rename_step(int from, int to)
@@ -401,7 +452,7 @@ static int step(void)
 	if (kind < 40)
 		ret = write_step(fd, id, dsync);
 	else if (kind < 50)
-		ret = map_step(fd, id);
+		ret = map_step(fd, id, rng_under(&cut.r, 2));
 	else if (kind < 58)
 		ret = size_step(fd, id, false);
 	else if (kind < 61)
@@ -417,9 +468,26 @@ static int step(void)
 	else if (kind < 87)
 		ret = link_step(name, other);
 	else if (kind < 88)
-		ret = fchmod(fd, 0600 + rng_under(&cut.r, 0100));
+		ret = mode_step(fd);
 	else
 		usleep(rng_under(&cut.r, 60000));
+	close(fd);
+	return ret ?: mark();
+}
+
+/*
+ * How a session begins: a file of the layer is in the upper, durably, all but its
+ * data. The first change to that is to be durable, too.
+ */
+static int first_step(int id)
+{
+	int fd = open(name_path(in("mnt"), id), O_RDWR | O_DSYNC | O_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return cannot("open", name_path(in("mnt"), id));
+	ret = mode_step(fd) ?: sync_step(fd, id, false) ?:
+		rng_under(&cut.r, 3) ? write_step(fd, id, true) : map_step(fd, id, true);
 	close(fd);
 	return ret ?: mark();
 }
@@ -464,7 +532,7 @@ static int record(void)
 	set_sysctl("dirty_expire_centisecs", "5", expire, sizeof(expire));
 	set_sysctl("dirty_writeback_centisecs", "5", interval, sizeof(interval));
 	if (!mount_disk(cut.device) && !mount_veneer()) {
-		ret = mark();
+		ret = mark() ?: first_step(rng_under(&cut.r, LAYER_FILES));
 		for (int i = 0; i < STEPS && !ret; i++)
 			ret = step();
 		if (umount2(in("mnt"), 0))
