@@ -5,7 +5,8 @@
  * The order that makes a power cut harmless: take a copy of the bits, make the
  * upper's data durable, write the bits, make the map durable.  So a bit on the
  * disk always has its data on the disk; a block whose bit was lost shows
- * below's bytes, as if the write had not reached the disk.
+ * below's bytes, as if the write had not reached the disk.  A map without bits
+ * may be there any time.
  *
  * Truncation has an order, too.  The record says first, and durably, that the
  * file is being cut; then the upper shrinks; then the record forgets it.  A
@@ -149,39 +150,71 @@ int veneer_pieces_saved(struct inode *inode, struct veneer_split *split,
 	return err;
 }
 
-/*
- * The second step, with the header of a new map, if there is one: that is at the
- * disk before the data is committed, and so the same commit takes both.
- */
-static int sync_data_and_map(struct veneer_mount *m, struct file *data,
-			     struct file *new_map)
+/* The pieces' places in a new map, without a bit. */
+static int write_places(struct file *map, struct veneer_split *split,
+			const struct veneer_pieces *pieces)
 {
-	int err;
+	void *zeros = kzalloc(VENEER_CHUNK_BYTES, GFP_KERNEL);
+	int err = zeros ? 0 : -ENOMEM;
 
-	if (new_map && !m->options.is_volatile) {
-		filemap_flush(data->f_mapping);
-		/* An error is for the sync to tell. */
-		filemap_write_and_wait(new_map->f_mapping);
-	}
-	err = sync_data(m, data);
-	return err || !new_map ? err : sync_data(m, new_map);
+	for (unsigned int i = 0; i < pieces->nr && !err; i++)
+		err = veneer_mapfile_write(map, split->record.block_shift,
+					   &split->map, pieces->index[i],
+					   zeros);
+	kfree(zeros);
+	return err;
 }
 
-/* Writes pieces of the map and makes them durable.  Consumes @temp. */
+/*
+ * The map to save pieces in.  A new one gets its name at once, and not before it
+ * is at the disk, so that whatever makes the name durable has that, too: the
+ * commit for the data, which then is the only one.
+ */
+static int get_map(struct veneer_mount *m, struct veneer_split *split,
+		   const struct veneer_pieces *pieces, struct file **map)
+{
+	struct dentry *temp;
+	int err = veneer_mapfile_get(m, &split->record, split->map.nr, &temp,
+				     map);
+
+	if (err || !temp)
+		return err;
+	err = write_places(*map, split, pieces);
+	if (!err && !m->options.is_volatile)
+		err = filemap_write_and_wait((*map)->f_mapping);
+	if (err)
+		veneer_mapfile_discard(m, temp);
+	else
+		err = veneer_mapfile_install(m, &split->record, temp);
+	if (err) {
+		__fput_sync(*map);
+		*map = NULL;
+	}
+	return err;
+}
+
+/* The second step; a map that was never saved is to be found from then on. */
+static int sync_data_and_name(struct veneer_mount *m,
+			      const struct veneer_split *split,
+			      struct file *data, struct file *map)
+{
+	int err = sync_data(m, data);
+
+	if (!err && map && !(split->record.flags & VENEER_SPLIT_SAVED))
+		err = sync_data(m, map);
+	return err;
+}
+
+/* Writes pieces of the map, and makes them durable. */
 static int save_pieces(struct inode *inode, struct veneer_split *split,
-		       const struct veneer_pieces *pieces, struct file *map,
-		       struct dentry **temp)
+		       const struct veneer_pieces *pieces, struct file *map)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	int err = 0;
+	int err = veneer_pieces_write(map, split, pieces);
 
-	if (*temp)
-		err = veneer_mapfile_install(m, &split->record, *temp);
-	*temp = NULL;
-	if (!err)
-		err = veneer_pieces_write(map, split, pieces);
-	if (!err)
-		err = sync_data(m, map);
+	/* All but the bits is durable. */
+	if (!err && !m->options.is_volatile)
+		err = vfs_fsync(map, 1);
 	return err ? : veneer_pieces_saved(inode, split, pieces);
 }
 
@@ -286,28 +319,27 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct veneer_pieces *pieces = veneer_pieces_copy(inode, split);
 	bool complete = is_complete(split);
-	struct dentry *temp = NULL;
 	struct file *map = NULL;
 	int err, map_err = 0;
 
 	if (!pieces)
 		return -ENOMEM;
+	/* Under way while the map is made. */
+	if (!m->options.is_volatile)
+		filemap_flush(real->f_mapping);
 	if (pieces->nr && !complete)
-		map_err = veneer_mapfile_get(m, &split->record, split->map.nr,
-					     &temp, &map);
+		map_err = get_map(m, split, pieces, &map);
 	if (VENEER_BREAK_ORDER && map)
-		map_err = save_pieces(inode, split, pieces, map, &temp);
+		map_err = save_pieces(inode, split, pieces, map);
 
 	/* Data whose map cannot be saved is worth having all the same. */
-	err = sync_data_and_map(m, real, temp ? map : NULL) ? : map_err;
+	err = sync_data_and_name(m, split, real, map) ? : map_err;
 	if (!err && split->stale && !complete)
 		err = settle_durably(inode, split, inner);
 	if (!err && complete)
 		err = finish(inode, split, inner);
 	else if (!err && !VENEER_BREAK_ORDER && map)
-		err = save_pieces(inode, split, pieces, map, &temp);
-	if (temp)
-		veneer_mapfile_discard(m, temp);
+		err = save_pieces(inode, split, pieces, map);
 	if (map)
 		__fput_sync(map);
 	veneer_pieces_free(pieces);

@@ -389,7 +389,8 @@ int veneer_mapfile_get(struct veneer_mount *m,
  * veneer_mapfile_install - give a block map its name
  * @m: the mount
  * @record: the record of the file that it belongs to
- * @temp: from veneer_mapfile_get(), durable; given back, whatever is returned
+ * @temp: from veneer_mapfile_get(), durable or on its way: at the disk, and made
+ *	so by whatever makes the name durable; given back, whatever is returned
  */
 int veneer_mapfile_install(struct veneer_mount *m,
 			   const struct veneer_record *record,
