@@ -247,9 +247,15 @@ static int splice_all(int fd, off_t off, const unsigned char *buf, size_t len)
 	while (len && !ret) {
 		ssize_t n = write(pipes[1], buf, len < 16384 ? len : 16384);
 
-		ret = n > 0 && splice(pipes[0], NULL, fd, &off, n, 0) == n ? 0 : -1;
+		ret = n > 0 ? 0 : -1;
 		buf += n;
 		len -= n;
+		while (n > 0 && !ret) {
+			ssize_t done = splice(pipes[0], NULL, fd, &off, n, 0);
+
+			ret = done > 0 ? 0 : -1;
+			n -= done;
+		}
 	}
 	close(pipes[0]);
 	close(pipes[1]);
@@ -266,8 +272,13 @@ static int copy_all(int fd, off_t off, const unsigned char *buf, size_t len)
 
 	if (source < 0)
 		return -1;
-	ret = write(source, buf, len) == (ssize_t)len &&
-	      copy_file_range(source, &at, fd, &off, len, 0) == (ssize_t)len ? 0 : -1;
+	ret = write(source, buf, len) == (ssize_t)len ? 0 : -1;
+	while (len && !ret) {
+		ssize_t done = copy_file_range(source, &at, fd, &off, len, 0);
+
+		ret = done > 0 ? 0 : -1;
+		len -= done;
+	}
 	close(source);
 	return ret;
 }
