@@ -309,6 +309,20 @@ int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
 }
 
 /**
+ * veneer_sync_name - see that nothing is left that fdatasync(2) leaves out
+ * @inode: a file of the upper, about to be changed by something that makes no
+ *	more than its data durable
+ * @real: the upper's file
+ */
+int veneer_sync_name(struct inode *inode, struct file *real)
+{
+	if (veneer_mount(inode->i_sb)->options.is_volatile ||
+	    READ_ONCE(veneer_inode(inode)->unsynced) == VENEER_SYNCED)
+		return 0;
+	return veneer_sync_upper(inode, real, 0, 0, 1);
+}
+
+/**
  * veneer_sync_written - make durable what was written, if that was asked for
  * @file: a file of a mount, maybe one with O_DSYNC
  * @pos: where it was written to

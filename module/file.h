@@ -29,6 +29,7 @@ struct file *veneer_real_file_to_write(const struct file *file);
 int veneer_data_ready(struct inode *inode);
 int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
 		      loff_t end, int datasync);
+int veneer_sync_name(struct inode *inode, struct file *real);
 int veneer_sync_written(struct file *file, loff_t pos, loff_t len);
 int veneer_sync_status(struct veneer_mount *m);
 

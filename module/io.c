@@ -318,8 +318,8 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
 
 	if (veneer_mount(inode->i_sb)->options.is_volatile)
 		flags &= ~(IOCB_DSYNC | IOCB_SYNC);
-	else if (iocb_is_dsync(iocb) && veneer_inode(inode)->unsynced)
-		ret = veneer_sync_upper(inode, real, 0, 0, 1);
+	else if (iocb_is_dsync(iocb))
+		ret = veneer_sync_name(inode, real);
 	if (ret)
 		return ret;
 	/* For file_remove_privs(), and the size to append to. */

@@ -364,13 +364,10 @@ static int mmap_own(struct file *file, struct vm_area_struct *vma)
 
 static int sync_name(struct file *file)
 {
-	struct inode *inode = file_inode(file);
 	struct file *real = veneer_real_file(file, VENEER_FROM_UPPER);
 
-	if (veneer_mount(inode->i_sb)->options.is_volatile)
-		return 0;
 	return IS_ERR(real) ? PTR_ERR(real) :
-			      veneer_sync_upper(inode, real, 0, 0, 1);
+			      veneer_sync_name(file_inode(file), real);
 }
 
 /*
@@ -432,7 +429,7 @@ int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 
 	if (!count_own(inode)) {
 		/* msync(2) does not come to us. */
-		if (shared && (vma->vm_flags & VM_MAYWRITE) && vi->unsynced)
+		if (shared && (vma->vm_flags & VM_MAYWRITE))
 			err = sync_name(file);
 		return err ? : mmap_real(file, vma, VENEER_FROM_UPPER);
 	}
