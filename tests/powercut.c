@@ -217,7 +217,11 @@ static int make_layer(void)
 /* What has been noted so far is about to happen, or has. */
 static int mark(void)
 {
-	return record_mark(dm_name, cut.h.count) ? cannot("write a mark into", "the log") : 0;
+	unsigned int n = cut.h.count;
+
+	if (n && cut.h.event[n - 1].kind >= EVENT_DURABLE && record_settle(dm_name))
+		return cannot("settle", dm_name);
+	return record_mark(dm_name, n) ? cannot("write a mark into", "the log") : 0;
 }
 
 static long long random_off(long long size)
@@ -588,6 +592,21 @@ static int look(unsigned int n, long point)
 	return bad;
 }
 
+/* What is around an entry, for whoever asks why something is not on the disk. */
+static void print_log(const struct log_entry *entry, long count, long point)
+{
+	for (long i = point < 40 ? 0 : point - 40; i < count && i < point + 40; i++) {
+		const struct log_entry *e = &entry[i];
+
+		printf("# %c%6ld%s%s", i == point ? '>' : ' ', i, e->flags & LOG_FLUSH ? " flush" : "",
+		       e->flags & LOG_FUA ? " fua" : "");
+		if (e->flags & LOG_MARK)
+			printf(" mark %u\n", e->mark);
+		else
+			printf(" %llu+%llu\n", e->to, e->len);
+	}
+}
+
 /* Cuts at every flush, and as often between them; at most so many in all. */
 static int replay(unsigned long long limit, time_t end, unsigned long long *points)
 {
@@ -630,7 +649,8 @@ static int replay(unsigned long long limit, time_t end, unsigned long long *poin
 				if ((!way || entry[k].flags & LOG_FUA || rng_under(&cut.r, 2)) &&
 				    log_apply(cut.log, &entry[k], cut.scratch))
 					return cannot("write", "the disk");
-			bad += look(n, i);
+			if (look(n, i) && !bad++)
+				print_log(entry, count, i);
 			++*points;
 		}
 	}

@@ -133,6 +133,19 @@ int record_mark(const char *name, unsigned int mark)
 	return dm(DM_TARGET_MSG, name, 0, NULL, 0, text, NULL);
 }
 
+/*
+ * The target notes a write when a flush that it was finished for is finished, and a
+ * write belongs to the first flush that is sent. When two flushes are under way at
+ * once and the second returns first, its caller's writes are durable and not noted.
+ */
+int record_settle(const char *name)
+{
+	int ret = dm(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG,
+		     NULL, 0, NULL, NULL);
+
+	return ret ?: dm(DM_DEV_SUSPEND, name, 0, NULL, 0, NULL, NULL);
+}
+
 int record_stop(const char *name)
 {
 	return dm(DM_DEV_REMOVE, name, 0, NULL, 0, NULL, NULL);

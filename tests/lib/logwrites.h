@@ -17,6 +17,8 @@ void loop_detach(const char *path);
 int record_start(const char *name, const char *disk, const char *log,
 		 unsigned long long size, char path[64]);
 int record_mark(const char *name, unsigned int mark);
+/* Waits until what was sent to the disk is finished, and noted. 0, or -1 with errno. */
+int record_settle(const char *name);
 int record_stop(const char *name);
 
 enum { LOG_FLUSH = 1, LOG_FUA = 2, LOG_DISCARD = 4, LOG_MARK = 8 };
