@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Faults: the n-th allocation of an operation fails, or its n-th call into another
- * filesystem, or all calls from that on, or there is room for n blocks or inodes
- * more. After each, the tree is as it was or as the operation makes it, also for
+ * filesystem, or all calls from that on, or there is room, or a quota, for n blocks
+ * or inodes more. After each, the tree is as it was or as the operation makes it, also for
  * whoever mounts it anew; and the operation, tried again, works.
  *
  * Allocations need a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth,
@@ -15,6 +15,9 @@
 
 #include <dirent.h>
 #include <linux/magic.h>
+#include <linux/quota.h>
+#include <sys/quota.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 
@@ -25,11 +28,15 @@
 
 /*
  * What fails: an allocation, a call into another filesystem, or all from one on; or
- * the upper's filesystem has no more blocks, or inodes.
+ * the upper's filesystem has no more blocks, or inodes; or root may have no more.
  */
-enum kind { ALLOCATION, CALL, CALLS_FROM, BLOCKS, INODES };
+enum kind { ALLOCATION, CALL, CALLS_FROM, BLOCKS, INODES, BLOCK_QUOTA, INODE_QUOTA };
 
-static const int kind_error[] = { ENOMEM, EIO, ENOSPC, ENOSPC, ENOSPC };
+static const int kind_error[] = { ENOMEM, EIO, ENOSPC, ENOSPC, ENOSPC, EDQUOT, EDQUOT };
+static const char *const kind_name[] = {
+	"allocations", "calls", "calls", "blocks", "inodes", "blocks of quota",
+	"inodes of quota",
+};
 
 /* Room on the filesystem of the upper that gets full, as long as it is not. */
 #define ROOM "size=64m,nr_inodes=10000"
@@ -323,8 +330,32 @@ static void limit(struct world *w, enum kind kind, unsigned long long more)
 		abort();
 }
 
+/* The same of what root may use there, or, of no kind, all that it wants. */
+static void limit_root(struct world *w, enum kind kind, unsigned long long more)
+{
+	int disk = open(join(w->root, "disk"), O_RDONLY | O_CLOEXEC);
+	struct dqblk q;
+	struct statfs st;
+
+	if (fstatfs(disk, &st) ||
+	    syscall(SYS_quotactl_fd, disk, QCMD(Q_GETQUOTA, USRQUOTA), 0, &q))
+		abort();
+	q.dqb_valid = QIF_LIMITS;
+	q.dqb_bhardlimit = 0;
+	q.dqb_ihardlimit = 0;
+	if (kind == BLOCK_QUOTA)
+		q.dqb_bhardlimit = ((q.dqb_curspace + more * st.f_bsize) / 1024) ?: 1;
+	if (kind == INODE_QUOTA)
+		q.dqb_ihardlimit = q.dqb_curinodes + more;
+	if (syscall(SYS_quotactl_fd, disk, QCMD(Q_SETQUOTA, USRQUOTA), 0, &q))
+		abort();
+	close(disk);
+}
+
 static void arm(FIXTURE_DATA(faults) *self, enum kind kind, int n)
 {
+	if (kind >= BLOCK_QUOTA)
+		return limit_root(&self->w, kind, n);
 	if (kind >= BLOCKS)
 		return limit(&self->w, kind, n);
 	if (self->hits >= 0)
@@ -337,6 +368,8 @@ static int disarm(FIXTURE_DATA(faults) *self, enum kind kind)
 {
 	int left;
 
+	if (kind >= BLOCK_QUOTA)
+		return limit_root(&self->w, ALLOCATION, 0), 0;
 	if (kind >= BLOCKS)
 		return limit(&self->w, ALLOCATION, 0), 0;
 	left = get_number(self->control);
@@ -480,7 +513,7 @@ static void all_faults(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *
 		for (int next = 0; next < nexts; next++)
 			if (all || n % nexts == next)
 				fault(_metadata, self, op, kind, warm, n, next);
-	TH_LOG("%d %s, %s", nr, kind == ALLOCATION ? "allocations" : "calls", warm ? "warm" : "cold");
+	TH_LOG("%d %s, %s", nr, kind_name[kind], warm ? "warm" : "cold");
 }
 
 TEST_F(faults, allocations)
@@ -508,24 +541,41 @@ static void full_disk(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *s
 	} while (!self->worked && ++room < (all ? ROOM_STEPS : 4));
 	if (all)
 		CHECK(self->worked, "it does not work with any room");
-	TH_LOG("%s with %d %s", self->worked ? "works" : "fails", room,
-	       kind == BLOCKS ? "blocks" : "inodes");
+	TH_LOG("%s with %d %s", self->worked ? "works" : "fails", room, kind_name[kind]);
+}
+
+static void upper_on_tmpfs(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
+			   const char *options)
+{
+	struct world *w = &self->w;
+
+	OK(world_umount(w));
+	OK(remove_tree(w->upper));
+	OK(remove_tree(w->work));
+	OK(world_upper_on(w, "tmpfs", options));
 }
 
 TEST_F(faults, full)
 {
-	struct world *w = &self->w;
-
 	if (!self->before.count)
 		return;
 	if (self->hits >= 0)
 		SKIP(return, "the module is the one that fails");
-	OK(world_umount(w));
-	OK(remove_tree(w->upper));
-	OK(remove_tree(w->work));
-	OK(world_upper_on(w, "tmpfs", ROOM));
+	upper_on_tmpfs(_metadata, self, ROOM);
 	full_disk(_metadata, self, variant->op, BLOCKS);
 	full_disk(_metadata, self, variant->op, INODES);
+}
+
+/* Root is held to its quota, too: the mount has no CAP_SYS_RESOURCE. */
+TEST_F(faults, quota)
+{
+	if (!self->before.count)
+		return;
+	if (self->hits >= 0)
+		SKIP(return, "the module is the one that fails");
+	upper_on_tmpfs(_metadata, self, ROOM ",usrquota");
+	full_disk(_metadata, self, variant->op, BLOCK_QUOTA);
+	full_disk(_metadata, self, variant->op, INODE_QUOTA);
 }
 
 static void tell_module(enum kind kind)
