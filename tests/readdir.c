@@ -5,7 +5,7 @@
 #include <dirent.h>
 #include <sys/syscall.h>
 
-#define NAMES 200
+#define NAMES 80
 
 WORLD_FIXTURE(readdir);
 
