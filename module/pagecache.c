@@ -319,9 +319,12 @@ static struct folio *folio_to_write(struct inode *inode, loff_t pos, size_t len)
 	return ERR_PTR(err);
 }
 
-/* Writes what is in one page; 0 when the caller's memory must be faulted in. */
+/*
+ * Writes what is in one page; 0 when the caller's memory must be faulted in.
+ * A page with bytes past the end of the file is not dirty yet, but in @beyond.
+ */
 static ssize_t write_page(struct inode *inode, struct iov_iter *iter,
-			  loff_t pos, size_t len)
+			  loff_t pos, size_t len, struct folio_batch *beyond)
 {
 	struct folio *folio = folio_to_write(inode, pos, len);
 	size_t copied;
@@ -338,7 +341,12 @@ static ssize_t write_page(struct inode *inode, struct iov_iter *iter,
 	if (copied) {
 		flush_dcache_folio(folio);
 		folio_mark_uptodate(folio);
-		folio_mark_dirty(folio);
+		if (pos + copied > i_size_read(inode)) {
+			folio_get(folio);
+			folio_batch_add(beyond, folio);
+		} else {
+			folio_mark_dirty(folio);
+		}
 	}
 	folio_unlock(folio);
 	folio_put(folio);
@@ -355,6 +363,86 @@ static int set_upper_size(struct inode *inode, loff_t size)
 	err = vfs_truncate(&path, size);
 	veneer_copyattr(inode);
 	return err;
+}
+
+/*
+ * Writes what was copied past the end of the file to the upper, which makes the
+ * file longer with the bytes in it: whoever reads up to the end, here or there,
+ * meets no zeros that nobody wrote.  Until then, references keep the pages.
+ * *@pos moves on.
+ */
+static int extend(struct inode *inode, struct folio_batch *beyond, loff_t *pos,
+		  loff_t end)
+{
+	struct address_space *mapping = inode->i_mapping;
+	ssize_t ret = 0;
+
+	for (unsigned int i = 0; i < folio_batch_count(beyond); i++) {
+		struct folio *folio = beyond->folios[i];
+		const loff_t start = folio_pos(folio);
+		const loff_t stop = min_t(loff_t, start + PAGE_SIZE, end);
+
+		if (ret >= 0)
+			ret = veneer_split_write_folio(inode, folio,
+						       stop - start);
+		if (ret >= 0)
+			*pos = stop;
+		/* That part of it may be older than the error. */
+		if (ret < 0 && start < i_size_read(inode)) {
+			folio_lock(folio);
+			folio_mark_dirty(folio);
+			folio_unlock(folio);
+		}
+	}
+	folio_batch_release(beyond);
+	veneer_copyattr(inode);
+	if (ret >= 0)
+		return 0;
+	filemap_invalidate_lock(mapping);
+	truncate_pagecache(inode, i_size_read(inode));
+	filemap_invalidate_unlock(mapping);
+	return ret;
+}
+
+/* Copies to pages.  *@pos moves on, as far as the file has them. */
+static int copy_to_pages(struct inode *inode, struct iov_iter *iter,
+			 loff_t *pos)
+{
+	struct folio_batch beyond;
+	loff_t at = *pos;
+	ssize_t ret = 0;
+	int err = 0;
+
+	folio_batch_init(&beyond);
+	while (iov_iter_count(iter)) {
+		size_t len = min(iov_iter_count(iter),
+				 PAGE_SIZE - offset_in_page(at));
+
+		if (fatal_signal_pending(current)) {
+			ret = -EINTR;
+			break;
+		}
+		if (fault_in_iov_iter_readable(iter, len) == len) {
+			ret = -EFAULT;
+			break;
+		}
+		ret = write_page(inode, iter, at, len, &beyond);
+		if (ret < 0)
+			break;
+		at += ret;
+		if (!folio_batch_space(&beyond))
+			err = extend(inode, &beyond, pos, at);
+		if (err)
+			break;
+		if (!folio_batch_count(&beyond))
+			*pos = at;
+		balance_dirty_pages_ratelimited(inode->i_mapping);
+	}
+	if (!err)
+		err = extend(inode, &beyond, pos, at);
+	if (!err)
+		*pos = at;
+	return err ? : min(ret, 0);
 }
 
 /**
@@ -375,32 +463,11 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 	const loff_t old_size = i_size_read(inode);
 	const loff_t start = iocb->ki_pos;
 	loff_t pos = start, size;
-	ssize_t ret = 0;
+	ssize_t ret;
 
-	if (start + iov_iter_count(iter) > old_size) {
+	if (start + iov_iter_count(iter) > old_size)
 		zero_tail(mapping, old_size);
-		ret = set_upper_size(inode, start + iov_iter_count(iter));
-	}
-	while (!ret && iov_iter_count(iter)) {
-		size_t len = min(iov_iter_count(iter),
-				 PAGE_SIZE - offset_in_page(pos));
-
-		if (fatal_signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		if (fault_in_iov_iter_readable(iter, len) == len) {
-			ret = -EFAULT;
-			break;
-		}
-		ret = write_page(inode, iter, pos, len);
-		if (ret < 0)
-			break;
-		pos += ret;
-		ret = 0;
-		balance_dirty_pages_ratelimited(mapping);
-	}
-
+	ret = copy_to_pages(inode, iter, &pos);
 	if (pos > start) {
 		ret = filemap_write_and_wait_range(mapping, start, pos - 1);
 		if (ret)

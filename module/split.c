@@ -418,10 +418,10 @@ ssize_t veneer_split_end(struct inode *inode, loff_t pos, loff_t len,
 }
 
 /**
- * veneer_split_write_folio - write a folio of the mount's page cache back
+ * veneer_split_write_folio - write a folio of the mount's page cache to the upper
  * @inode: the file, which has an upper
- * @folio: the folio, under writeback
- * @len: how much of it is within the file
+ * @folio: the folio, under writeback or beyond the end of the file
+ * @len: how much of it is within the file, or will be
  *
  * Return: a negative error, or else something positive.
  */

@@ -5,7 +5,9 @@
  */
 #include "testing.h"
 
+#include <signal.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #define SIZE (2 << 20)
 #define PAGE 4096
@@ -290,6 +292,55 @@ TEST_F(coherence, read_only_mapping)
 	munmap((void *)m, 4 * PAGE);
 	close(fd);
 	close(writer);
+}
+
+/* How many zeros does somebody meet who reads what others append, as it comes? */
+static int follow(int at)
+{
+	static char part[16 * PAGE], buf[64 * PAGE];
+	const off_t end = SIZE + 60 * (off_t)sizeof(part);
+	int fd = openat(at, "file", O_RDWR | O_APPEND | O_CLOEXEC), status = 0;
+	char *m = map(fd, PROT_READ | PROT_WRITE);
+	pid_t reader;
+
+	if (!m)
+		return -1;
+	m[PAGE] = 'm';
+	reader = fork();
+	if (!reader) {
+		off_t pos = SIZE;
+		int zeros = 0;
+
+		while (pos < end) {
+			ssize_t n = pread(fd, buf, sizeof(buf), pos);
+
+			if (n < 0)
+				_exit(255);
+			for (ssize_t i = 0; i < n; i++)
+				zeros += !buf[i];
+			pos += n;
+		}
+		_exit(zeros > 254 ? 254 : zeros);
+	}
+	memset(part, 'a', sizeof(part));
+	for (off_t pos = SIZE; pos < end; pos += sizeof(part))
+		if (write(fd, part, sizeof(part)) != sizeof(part)) {
+			kill(reader, SIGKILL);
+			break;
+		}
+	waitpid(reader, &status, 0);
+	munmap(m, SIZE);
+	close(fd);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Also while the file is mapped, it gets longer when its bytes are there. */
+TEST_F(coherence, follow_what_is_appended)
+{
+	struct world *w = &self->w;
+
+	EXPECT_EQ(0, follow(w->pfd));
+	EXPECT_EQ(0, follow(w->mfd));
 }
 
 /* A private mapping's own changes stay its own. */
