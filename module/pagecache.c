@@ -195,7 +195,8 @@ static int write_folio(struct inode *inode, struct folio *folio,
 	folio_unlock(folio);
 	ret = veneer_split_write_folio(inode, folio,
 				       min_t(loff_t, PAGE_SIZE, size - pos));
-	if (ret < 0)
+	/* Without memory, who waits for this tries again: then nothing is lost. */
+	if (ret < 0 && ret != -ENOMEM)
 		mapping_set_error(inode->i_mapping, ret);
 	/* There will be memory, or room, again: whoever syncs then has it written. */
 	if (ret == -ENOMEM || ret == -ENOSPC || ret == -EDQUOT)

@@ -266,6 +266,11 @@ static int begin_store(struct fault_run *r)
 	return map_file(r, "big", O_RDWR, PROT_READ | PROT_WRITE);
 }
 
+static int begin_append_mapped(struct fault_run *r)
+{
+	return map_file(r, "big", O_RDWR | O_APPEND, PROT_READ | PROT_WRITE);
+}
+
 static int begin_msync(struct fault_run *r)
 {
 	return begin_store(r) ?: store(r);
@@ -283,6 +288,9 @@ static int begin_load(struct fault_run *r)
 
 OP(store, store(r), .begin = begin_store, .bytes = "big");
 OP(msync, msync(r->map, BIG, MS_SYNC), .begin = begin_msync, .bytes = "big");
+OP(write_mapped, write_some(r->fd, 20000, 10000, 21), .begin = begin_store, .bytes = "big");
+OP(append_mapped, write_some(r->fd, 20000, -1, 21), .begin = begin_append_mapped,
+   .bytes = "big", .cut = true);
 OP(store_linked, store(r), .begin = begin_store_linked, .bytes = "d/linked");
 OP(load, load(r), .begin = begin_load);
 

@@ -59,6 +59,7 @@ void fault_end(struct fault_run *r);
 	X(write_linked) X(write_chain) X(write_sync) X(append)		\
 	X(write_setuid)							\
 	X(store) X(msync) X(store_linked) X(load)			\
+	X(write_mapped) X(append_mapped)				\
 	X(truncate_small) X(truncate_below) X(truncate_split)		\
 	X(truncate_up) X(truncate_meta) X(truncate_zero) X(truncate_linked)	\
 	X(punch) X(allocate)						\
