@@ -378,6 +378,8 @@ static int extend(struct inode *inode, struct folio_batch *beyond, loff_t *pos,
 	struct address_space *mapping = inode->i_mapping;
 	ssize_t ret = 0;
 
+	if (!folio_batch_count(beyond))
+		return 0;
 	for (unsigned int i = 0; i < folio_batch_count(beyond); i++) {
 		struct folio *folio = beyond->folios[i];
 		const loff_t start = folio_pos(folio);
@@ -399,6 +401,7 @@ static int extend(struct inode *inode, struct folio_batch *beyond, loff_t *pos,
 	veneer_copyattr(inode);
 	if (ret >= 0)
 		return 0;
+	/* Nor may the rest show when the file gets longer some day. */
 	filemap_invalidate_lock(mapping);
 	truncate_pagecache(inode, i_size_read(inode));
 	filemap_invalidate_unlock(mapping);
@@ -412,7 +415,7 @@ static int copy_to_pages(struct inode *inode, struct iov_iter *iter,
 	struct folio_batch beyond;
 	loff_t at = *pos;
 	ssize_t ret = 0;
-	int err = 0;
+	int err;
 
 	folio_batch_init(&beyond);
 	while (iov_iter_count(iter)) {
@@ -431,19 +434,17 @@ static int copy_to_pages(struct inode *inode, struct iov_iter *iter,
 		if (ret < 0)
 			break;
 		at += ret;
-		if (!folio_batch_space(&beyond))
-			err = extend(inode, &beyond, pos, at);
-		if (err)
-			break;
+		ret = 0;
 		if (!folio_batch_count(&beyond))
 			*pos = at;
+		else if (!folio_batch_space(&beyond))
+			ret = extend(inode, &beyond, pos, at);
+		if (ret)
+			break;
 		balance_dirty_pages_ratelimited(inode->i_mapping);
 	}
-	if (!err)
-		err = extend(inode, &beyond, pos, at);
-	if (!err)
-		*pos = at;
-	return err ? : min(ret, 0);
+	err = extend(inode, &beyond, pos, at);
+	return err ? : ret;
 }
 
 /**

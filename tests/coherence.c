@@ -307,6 +307,8 @@ static int follow(int at)
 		return -1;
 	m[PAGE] = 'm';
 	reader = fork();
+	if (reader < 0)
+		return -1;
 	if (!reader) {
 		off_t pos = SIZE;
 		int zeros = 0;

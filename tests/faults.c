@@ -2,8 +2,8 @@
 /*
  * Faults: the n-th allocation of an operation fails, or its n-th call into another
  * filesystem, or all calls from that on, or there is room, or a quota, for n blocks
- * or inodes more. After each, the tree is as it was or as the operation makes it, also for
- * whoever mounts it anew; and the operation, tried again, works.
+ * or inodes more. After each, the tree is as it was or as the operation makes it, also
+ * for whoever mounts it anew; and the operation, tried again, works.
  *
  * Allocations need a kernel with failslab, fail_page_alloc and /proc/PID/fail-nth,
  * that of the debug bed; calls a module that is built for it, see

@@ -22,6 +22,7 @@ enum event_kind {
 	EVENT_ZERO,	/* zeros within the file */
 	EVENT_SIZE,	/* off is the new size */
 	EVENT_NAME,	/* the name stands for id; -1: for nothing */
+	/* From here on: something is durable. */
 	EVENT_DURABLE,	/* the file id as it is */
 	EVENT_DURABLE_RANGE,	/* the same of a range, which the event before wrote */
 	EVENT_DURABLE_ALL,
