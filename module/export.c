@@ -2,11 +2,16 @@
 /*
  * File handles: objects of a mount found again without their names.
  *
- * A handle of ours holds one of a real filesystem: of the upper's object, or of
- * the layer's one as long as there is no other.  The real object that it leads
- * to must be within the upper, or the layer; the names that lead to it there
- * are looked up in the mount, and what is found must be what was meant.  So a
- * handle that was made up leads nowhere that a path does not.
+ * A handle of ours holds one of a real filesystem: of the layer's object if
+ * there is one, else of the upper's.  The real object that it leads to must be
+ * within the upper, or the layer; the names that lead to it there are looked up
+ * in the mount, and what is found must be what was meant.  So a handle that was
+ * made up leads nowhere that a path does not.
+ *
+ * It should not change while somebody could compare it with another: programs
+ * that watch a filesystem, and NFS clients, know objects by their handles.  What
+ * is below never changes, so a copy-up leaves a handle as it is; what is below a
+ * file that was copied whole is not known any more when its inode is a new one.
  *
  * An object that was moved since is found all the same: by its inode while that
  * is in use, else by a search.
@@ -49,6 +54,24 @@ struct handle {
 
 #define HEADER_WORDS	(sizeof(struct handle) / sizeof(u32))
 
+/* Does the handle of what is below, or was, lead to this object and no other? */
+static bool is_known_by_below(const struct inode *inode)
+{
+	const struct veneer_inode *vi = veneer_inode(inode);
+
+	if (!vi->below || inode->i_ino != veneer_stack_ino(vi->below))
+		return false;
+	/* One of several names that part at the copy-up: all show one number. */
+	if (!S_ISDIR(inode->i_mode) && !vi->links &&
+	    veneer_stack_nlink(vi->below) > 1)
+		return false;
+	/* Without a mark it shows another number when its inode is a new one. */
+	if (!S_ISDIR(inode->i_mode) && !S_ISREG(inode->i_mode) &&
+	    veneer_mount(inode->i_sb)->options.userxattr)
+		return false;
+	return veneer_stack_is_straight(vi->below);
+}
+
 static int veneer_encode_fh(struct inode *inode, u32 *fh, int *max_len,
 			    struct inode *parent)
 {
@@ -60,6 +83,8 @@ static int veneer_encode_fh(struct inode *inode, u32 *fh, int *max_len,
 	u32 none;
 	int type;
 
+	if (upper && is_known_by_below(inode))
+		upper = NULL;
 	if (upper)
 		real = veneer_upper_path(veneer_mount(inode->i_sb), upper);
 	else
@@ -178,6 +203,8 @@ static struct dentry *find_in_use(struct super_block *sb, struct dentry *upper,
 	struct inode *inode = veneer_inode_find(sb, upper, below);
 	struct dentry *found;
 
+	if (!inode && !upper)
+		inode = veneer_search_cached(sb, below);
 	if (!inode)
 		return ERR_PTR(-ESTALE);
 	found = d_find_any_alias(inode);

@@ -262,6 +262,42 @@ static struct dentry *go_on(struct dentry *at, struct dentry **chain,
 }
 
 /**
+ * veneer_search_cached - an inode that is in use, by the object that it was
+ * @sb: the mount
+ * @below: the object of the stack
+ *
+ * Once it is copied up, what finds an inode is the object in the upper; from
+ * what is below nothing leads to it.
+ *
+ * Return: the inode with a reference, or %NULL.
+ */
+struct inode *veneer_search_cached(struct super_block *sb,
+				   const struct dentry *below)
+{
+	struct inode *inode, *found = NULL, *held = NULL;
+
+	spin_lock(&sb->s_inode_list_lock);
+	list_for_each_entry(inode, &sb->s_inodes, i_sb_list) {
+		if (READ_ONCE(veneer_inode(inode)->below) == below) {
+			found = igrab(inode);
+			if (found)
+				break;
+		}
+		if (!need_resched() || !igrab(inode))
+			continue;
+		/* It keeps the place in the list. */
+		spin_unlock(&sb->s_inode_list_lock);
+		iput(held);
+		held = inode;
+		cond_resched();
+		spin_lock(&sb->s_inode_list_lock);
+	}
+	spin_unlock(&sb->s_inode_list_lock);
+	iput(held);
+	return found;
+}
+
+/**
  * veneer_search_below - find where an object of the stack shows
  * @sb: the mount
  * @below: the object, which does not show under the names that it has below

@@ -5,6 +5,8 @@
 
 #include <linux/fs.h>
 
+struct inode *veneer_search_cached(struct super_block *sb,
+				   const struct dentry *below);
 struct dentry *veneer_search(struct super_block *sb, u64 ino);
 struct dentry *veneer_search_below(struct super_block *sb,
 				   struct dentry *below);

@@ -107,6 +107,7 @@ unsigned int veneer_stack_prot(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
 
 bool veneer_stack_can_decode(const struct super_block *sb);
+bool veneer_stack_is_straight(const struct dentry *below);
 struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
 				   u32 *fh, int words, int type);
 

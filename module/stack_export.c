@@ -23,6 +23,43 @@ bool veneer_stack_can_decode(const struct super_block *sb)
 	return true;
 }
 
+/**
+ * veneer_stack_is_straight - is this object under the same path in its layer?
+ * @below: an object of a stack
+ *
+ * Only of such an object the layer's handle leads back to it: elsewhere a layer
+ * has renamed a directory, or this is another name of a hard link.
+ */
+bool veneer_stack_is_straight(const struct dentry *below)
+{
+	const struct veneer_stack *stack = veneer_stack(below->d_sb);
+	bool same = true;
+	struct dentry *at;
+	struct path real;
+	unsigned int layer;
+
+	layer = veneer_stack_place(below, &real);
+	at = real.dentry;
+
+	/* A stack's names are fixed; a layer's should be, but may not be trusted. */
+	rcu_read_lock();
+	while (same && !IS_ROOT(below) && !IS_ROOT(at)) {
+		struct name_snapshot name;
+
+		take_dentry_name_snapshot(&name, at);
+		same = name.name.len == below->d_name.len &&
+		       !memcmp(name.name.name, below->d_name.name,
+			       name.name.len);
+		release_dentry_name_snapshot(&name);
+		below = below->d_parent;
+		at = READ_ONCE(at->d_parent);
+	}
+	same = same && IS_ROOT(below) &&
+	       at == stack->layers[layer]->mnt_root;
+	rcu_read_unlock();
+	return same;
+}
+
 static int in_layer(void *root, struct dentry *dentry)
 {
 	return is_subdir(dentry, root);

@@ -122,6 +122,70 @@ TEST_F(handle, across_copy_up)
 	}
 }
 
+/* Who asks again is given the same: programs know objects by their handles. */
+#define SAME_HANDLES(h, dirs_only, when) do {				\
+	for (int __i = 0; __i < NAMES; __i++) {				\
+		struct handle __now;					\
+									\
+		if ((dirs_only) && !is_dir(w, moved[__i]))		\
+			continue;					\
+		OK(get(w, moved[__i], &__now));				\
+		CHECK(!memcmp(&__now, &(h)[__i], sizeof(__now)),	\
+		      "%s has another handle " when, moved[__i]);	\
+	}								\
+} while (0)
+
+static bool is_dir(struct world *w, const char *path)
+{
+	struct stat st;
+
+	return !fstatat(w->mfd, path, &st, AT_SYMLINK_NOFOLLOW) && S_ISDIR(st.st_mode);
+}
+
+TEST_F(handle, stays_the_same)
+{
+	struct world *w = &self->w;
+	const char *moved[NAMES];
+	struct handle h[NAMES];
+	int held[NAMES];
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: the handle of a directory changes with the copy-up");
+	for (int i = 0; i < NAMES; i++) {
+		moved[i] = name[i];
+		OK(get(w, name[i], &h[i]));
+		held[i] = OK(openat(w->mfd, name[i], O_PATH | O_NOFOLLOW | O_CLOEXEC));
+	}
+	BOTH_OK(write_text(P("d/new"), "new\n"));
+	BOTH_OK(write_text(P("d/sub/new"), "new\n"));
+	SAME_HANDLES(h, false, "when its directory has got another name");
+	for (int i = 0; i < NAMES; i++)
+		BOTH_OK(fchownat(at, name[i], 3, 4, AT_SYMLINK_NOFOLLOW));
+	SAME_HANDLES(h, false, "after a change of its owner");
+	BOTH_OK(write_text(P("d/file"), "changed\n"));
+	OK(drop_caches());
+	SAME_HANDLES(h, false, "after a change of its data");
+	for (int i = 0; i < NAMES; i++)
+		close(held[i]);
+	OK(drop_caches());
+	OK(world_remount(w));
+	SAME_HANDLES(h, true, "after a remount");
+	BOTH_OK(renameat(at, "d/sub", at, "sub"));
+	BOTH_OK(renameat(at, "d", at, "sub/d"));
+	moved[0] = "sub/d", moved[1] = "sub";
+	for (int i = 2; i < 6; i++)
+		moved[i] = ".";
+	OK(world_remount(w));
+	for (int i = 0; i < 2; i++) {
+		struct handle now;
+
+		OK(get(w, moved[i], &now));
+		CHECK(!memcmp(&now, &h[i], sizeof(now)), "%s has another handle after it was moved",
+		      moved[i]);
+		LEADS(&h[i], moved[i]);
+	}
+}
+
 TEST_F(handle, reads_and_writes)
 {
 	struct world *w = &self->w;
@@ -263,11 +327,62 @@ TEST_F(handle, without_a_name)
 	EXPECT_EQ(0, memcmp(buf, "A file\n", 7));
 	EXPECT_EQ(4, OK(pread(fd[1], buf, sizeof(buf), 0)));
 	EXPECT_EQ(0, memcmp(buf, "NEw\n", 4));
+	LEADS(&h, "what was below and has changed");
+	LEADS(&made, "what was made and has changed");
 	close(other);
 	close(other2);
 	CLOSE_BOTH(fd);
 	FAILS(ESTALE, get_back(w, &h, O_RDONLY));
 	FAILS(ESTALE, get_back(w, &made, O_RDONLY));
+}
+
+/* Copied up, still open, and another has taken its name. */
+TEST_F(handle, replaced)
+{
+	struct world *w = &self->w;
+	struct handle h, new;
+	int fd;
+
+	OK(get(w, "d/file", &h));
+	BOTH_OK(write_text(P("d/file"), "changed\n"));
+	fd = OK(openat(w->mfd, "d/file", O_RDONLY | O_CLOEXEC));
+	BOTH_OK(write_text(P("d/new"), "new\n"));
+	BOTH_OK(renameat(at, "d/new", at, "d/file"));
+	OK(get(w, "d/file", &new));
+	OK(drop_caches());
+	LEADS(&h, "what was replaced");
+	LEADS(&new, "what has replaced it");
+	close(fd);
+	OK(drop_caches());
+	FAILS(ESTALE, get_back(w, &h, O_RDONLY));
+	LEADS(&new, "what has replaced it");
+}
+
+/* A layer has renamed a directory: what is under it has another path below. */
+TEST_F(handle, renamed_by_a_layer)
+{
+	struct world *w = &self->w;
+	struct handle dir, file;
+
+	BOTH_OK(renameat(at, "d/sub", at, "renamed"));
+	OK(world_deepen(w));
+	BOTH_OK(write_text(P("renamed/inside"), "changed\n"));
+	for (int i = 0; i < 3; i++) {
+		OK(get(w, "renamed", &dir));
+		OK(get(w, "renamed/inside", &file));
+		LEADS(&dir, "the directory");
+		LEADS(&file, "what is in it");
+		OK(drop_caches());
+		LEADS(&dir, "the directory");
+		LEADS(&file, "what is in it");
+		OK(world_remount(w));
+		LEADS(&dir, "the directory");
+		LEADS(&file, "what is in it");
+		if (!i)
+			BOTH_OK(renameat(at, "renamed", at, "d/again"));
+		if (!i)
+			BOTH_OK(renameat(at, "d/again", at, "renamed"));
+	}
 }
 
 /* An object that is gone is not found, and neither is another in its place. */
