@@ -145,6 +145,26 @@ struct file *veneer_real_file(const struct file *file, unsigned int where)
 }
 
 /**
+ * veneer_real_file_nowait - the real file for a place, if that needs no waiting
+ * @file: the mount's file
+ * @where: the place, from veneer_source()
+ *
+ * Return: as for veneer_real_file(); %-EAGAIN when it is not open yet, or does
+ * not know IOCB_NOWAIT.
+ */
+struct file *veneer_real_file_nowait(const struct file *file,
+				     unsigned int where)
+{
+	const struct veneer_file *vf = file->private_data;
+	/* Pairs with the cmpxchg() of whoever opened it. */
+	const struct file *real = smp_load_acquire(&vf->real[where]);
+
+	if (!real || !(real->f_mode & FMODE_NOWAIT))
+		return ERR_PTR(-EAGAIN);
+	return veneer_real_file(file, where);
+}
+
+/**
  * veneer_real_file_to_write - the real file to change
  * @file: the mount's file
  *
@@ -180,6 +200,7 @@ int veneer_file_adopt(struct file *file, struct file *real)
 		return -ENOMEM;
 	vf->real[VENEER_FROM_UPPER] = real;
 	file->private_data = vf;
+	file->f_mode |= real->f_mode & FMODE_NOWAIT;
 	return 0;
 }
 
@@ -250,6 +271,7 @@ static int veneer_open(struct inode *inode, struct file *file)
 		veneer_file_drop(file);
 		return PTR_ERR(real);
 	}
+	file->f_mode |= real->f_mode & FMODE_NOWAIT;
 	return 0;
 }
 

@@ -25,6 +25,8 @@ unsigned int veneer_real_flags(unsigned int flags);
 int veneer_file_adopt(struct file *file, struct file *real);
 void veneer_file_drop(struct file *file);
 struct file *veneer_real_file(const struct file *file, unsigned int where);
+struct file *veneer_real_file_nowait(const struct file *file,
+				     unsigned int where);
 struct file *veneer_real_file_to_write(const struct file *file);
 int veneer_data_ready(struct inode *inode);
 int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,

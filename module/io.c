@@ -63,7 +63,9 @@ struct backing_file_ctx veneer_file_ctx(struct file *file)
 static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
 			unsigned int where, struct backing_file_ctx *ctx)
 {
-	struct file *real = veneer_real_file(iocb->ki_filp, where);
+	struct file *real = iocb->ki_flags & IOCB_NOWAIT ?
+			    veneer_real_file_nowait(iocb->ki_filp, where) :
+			    veneer_real_file(iocb->ki_filp, where);
 
 	if (IS_ERR(real))
 		return PTR_ERR(real);
@@ -113,6 +115,10 @@ static ssize_t read_runs(struct kiocb *iocb, struct iov_iter *iter)
 	struct inode *inode = file_inode(iocb->ki_filp);
 	ssize_t ret = 0, done = 0;
 	struct kiocb sync;
+
+	/* One run after the other: the disk would have to be waited for. */
+	if ((iocb->ki_flags & IOCB_NOWAIT) && (iocb->ki_flags & IOCB_DIRECT))
+		return -EAGAIN;
 
 	/* Once for all runs, at the end. */
 	ctx.accessed = NULL;
@@ -165,6 +171,19 @@ static bool is_newer(const struct inode *inode, loff_t pos, size_t len)
 	return filemap_range_needs_writeback(mapping, pos, end);
 }
 
+/* Reads from the mount's page cache. */
+static ssize_t read_cached(struct kiocb *iocb, struct iov_iter *iter)
+{
+	ssize_t ret;
+
+	/* Reading ahead, which that does not rule out, is done at once here. */
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		iocb->ki_flags |= IOCB_NOIO;
+	ret = filemap_read(iocb, iter, 0);
+	iocb->ki_flags &= ~IOCB_NOIO;
+	return ret;
+}
+
 ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
@@ -177,10 +196,10 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 		return 0;
 	/* O_DIRECT is about the disk, and has rules of its own. */
 	if (veneer_is_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
-		return filemap_read(iocb, iter, 0);
+		return read_cached(iocb, iter);
 	/* It may be for a pipe, which is locked: see veneer_splice_read(). */
 	if (iov_iter_is_bvec(iter) && is_newer(inode, iocb->ki_pos, count))
-		return filemap_read(iocb, iter, 0);
+		return read_cached(iocb, iter);
 	err = veneer_cache_write_back(inode, iocb->ki_pos, count,
 				      iocb->ki_flags & IOCB_NOWAIT);
 	if (err)
@@ -357,7 +376,7 @@ ssize_t veneer_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 	} else {
 		if (!veneer_is_whole(inode))
 			return -EAGAIN;
-		real = veneer_real_file(file, VENEER_FROM_UPPER);
+		real = veneer_real_file_nowait(file, VENEER_FROM_UPPER);
 		if (!inode_trylock(inode))
 			return -EAGAIN;
 	}

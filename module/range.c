@@ -615,6 +615,7 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	const loff_t size = i_size_read(inode);
 	const u32 flags = info->fi_flags;
 	int err = veneer_data_ready(inode);
+	struct veneer_run run;
 	u64 end;
 
 	if (err < 0)
@@ -631,16 +632,25 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		       real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
 	}
 
-	/* Also of a file that is empty. */
 	if (!real_inode(inode, veneer_source(inode, 0, 1).where)->i_op->fiemap)
 		return -EOPNOTSUPP;
+	if (!len)
+		return -EINVAL;
+	if (start >= inode->i_sb->s_maxbytes)
+		return -EFBIG;
+	/* Past the end, or of a file that is empty, it may still be wrong. */
+	if (start >= size) {
+		run.where = veneer_source(inode, start, 1).where;
+		run.len = len;
+		return fiemap_run(inode, info, &run, start, true);
+	}
 	end = start + min_t(u64, len, MAX_LFS_FILESIZE - start);
 	end = min_t(u64, end, size);
 	while (start < end && !err) {
-		struct veneer_run run = veneer_source(inode, start,
-						      end - start);
-		const bool last = start + run.len >= size;
+		bool last;
 
+		run = veneer_source(inode, start, end - start);
+		last = start + run.len >= size;
 		/* The real one may have taken flags off that it knows. */
 		info->fi_flags = flags;
 		err = fiemap_run(inode, info, &run, start, last);

@@ -352,11 +352,75 @@ TEST_F(data, vectors)
 	BOTH_OK(pwritev(F(fd), iov, 3, 4090));
 	BOTH_OK(writev(F(fd), iov, 3));
 	SAME(lseek(F(fd), 0, SEEK_CUR));
-	/* Not every file system can say whether it would have to wait. */
-	CHECK(preadv2(fd[0], iov, 3, 0, RWF_NOWAIT) >= 0 ||
-	      errno == EOPNOTSUPP || errno == EAGAIN, "%s", err_name(errno));
 	BOTH_OK(pwritev2(F(fd), iov, 3, 77777, RWF_DSYNC));
 	BOTH_FAIL(EOPNOTSUPP, preadv2(F(fd), iov, 3, 0, 1 << 29));
+	CLOSE_BOTH(fd);
+}
+
+static int fill_at(const char *path, off_t off, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	char *data = malloc(len);
+	ssize_t n = -1;
+
+	if (fd >= 0 && data) {
+		fill_pattern(data, len, off, 7);
+		n = pwrite(fd, data, len, off);
+	}
+	free(data);
+	close(fd);
+	return n == (ssize_t)len ? 0 : -1;
+}
+
+/* What was read before is read without waiting, and is the same. */
+#define SAME_AT_ONCE(fd) do {						\
+	SAME(pread(F(fd), buf[at == w->pfd], BIG, 0));			\
+	memset(buf, 0, sizeof(buf));					\
+	for (int __i = 0; __i < 2; __i++)				\
+		iov[__i] = (struct iovec) { buf[__i], BIG };		\
+	SAME(preadv2(F(fd), &iov[at == w->pfd], 1, 0, RWF_NOWAIT));	\
+	CHECK(!memcmp(buf[0], buf[1], BIG), "other bytes");		\
+	SAME(preadv2(F(fd), &iov[at == w->pfd], 1, BIG, RWF_NOWAIT));	\
+} while (0)
+
+TEST_F(data, without_waiting)
+{
+	struct world *w = &self->w;
+	static char buf[2][BIG];
+	struct iovec iov[2];
+	int fd[2];
+	char *map;
+
+	OPEN_BOTH(fd, "d/big", O_RDONLY);
+	SAME_AT_ONCE(fd);
+	BOTH_OK(fill_at(P("d/big"), 10, 5000));
+	SAME_AT_ONCE(fd);
+	BOTH_OK(fill_at(P("d/big"), BIG / 2 - 1, 8200));
+	SAME_AT_ONCE(fd);
+
+	/* While the mount has a page cache of its own for it. */
+	CLOSE_BOTH(fd);
+	OPEN_BOTH(fd, "d/big", O_RDWR);
+	map = mmap(NULL, BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd[0], 0);
+	ASSERT_NE(MAP_FAILED, map);
+	map[BIG / 3] ^= 1;
+	map[BIG / 3] ^= 1;
+	SAME_AT_ONCE(fd);
+	OK(munmap(map, BIG));
+	SAME_AT_ONCE(fd);
+
+	BOTH_OK(fill_at(P("d/big"), 0, BIG));
+	SAME_AT_ONCE(fd);
+	CLOSE_BOTH(fd);
+
+	/* With cold caches there may be nothing to be had, which is no error. */
+	OK(drop_caches());
+	OPEN_BOTH(fd, "d/big", O_RDWR);
+	for (int i = 0; i < 2; i++)
+		CHECK(preadv2(fd[i], &iov[i], 1, 0, RWF_NOWAIT) >= 0 || errno == EAGAIN ||
+		      errno == EOPNOTSUPP, "%s", err_name(errno));
+	/* Who waited has what was asked for. */
+	SAME_AT_ONCE(fd);
 	CLOSE_BOTH(fd);
 }
 
@@ -450,17 +514,40 @@ static int extents(int fd)
 	return ioctl(fd, FS_IOC_FIEMAP, &u.map) ? -1 : !!u.map.fm_mapped_extents;
 }
 
+/* Only asks how many, of what may not be there. */
+static int count_extents(int fd, unsigned long long start, unsigned long long len,
+			 unsigned int flags)
+{
+	struct fiemap map = { .fm_start = start, .fm_length = len, .fm_flags = flags };
+
+	return ioctl(fd, FS_IOC_FIEMAP, &map) ? -1 : 0;
+}
+
 TEST_F(data, fiemap)
 {
 	static const char *const name[] = { "d/big", "d/holey", "d/empty" };
+	static const struct {
+		unsigned long long start, len;
+		unsigned int flags;
+	} range[] = {
+		{ 0, 0, 0 }, { 4096, 0, 0 }, { BIG * 2, 0, 0 }, { BIG * 2, 4096, 0 },
+		{ BIG * 2, 4096, 1 << 20 }, { 0, 4096, 1 << 20 }, { 0, -1ULL, 0 },
+		{ 1, -1ULL, 0 }, { 1ULL << 62, 4096, 0 }, { 1ULL << 63, 4096, 0 },
+		{ -1ULL, 1, 0 }, { 0, 4096, FIEMAP_FLAG_CACHE },
+		{ BIG * 2, 4096, FIEMAP_FLAG_CACHE },
+	};
 	struct world *w = &self->w;
 	int fd[2];
 
 	for (size_t i = 0; i < ARRAY_SIZE(name); i++) {
 		OPEN_BOTH(fd, name[i], O_RDWR);
+		for (size_t k = 0; k < ARRAY_SIZE(range); k++)
+			SAME(count_extents(F(fd), range[k].start, range[k].len, range[k].flags));
 		SAME(extents(F(fd)));
 		BOTH_OK(pwrite(F(fd), "x", 1, 100));
 		SAME(extents(F(fd)));
+		for (size_t k = 0; k < ARRAY_SIZE(range); k++)
+			SAME(count_extents(F(fd), range[k].start, range[k].len, range[k].flags));
 		CLOSE_BOTH(fd);
 	}
 }

@@ -588,7 +588,10 @@ int main(int argc, char **argv)
 		ksft_test_result(!opt, "the round in %s\n", replay);
 		ksft_finished();
 	}
-	printf("# seed %llu, %u seconds\n", seed, seconds);
+	if (ops)
+		printf("# seed %llu, %llu operations\n", seed, ops);
+	else
+		printf("# seed %llu, %u seconds\n", seed, seconds);
 	end = time(NULL) + seconds;
 	/* Of a seed that is given, the same rounds on a fast machine, as far as it gets. */
 	for (; ops ? shared->ops < ops : time(NULL) < end && shared->ops < most; done++) {

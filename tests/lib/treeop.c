@@ -5,8 +5,10 @@
 #endif
 #include <dirent.h>
 #include <errno.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kselftest.h"
@@ -86,6 +88,17 @@ void treeop_put(struct treeop_out *out, const void *p, ssize_t n)
 	out->len += n;
 }
 
+/* A symbolic link that was moved leads out of the tree: both would make one file there. */
+static bool leads_out(const char *path)
+{
+	struct open_how how = { .flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_BENEATH };
+	int fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	if (fd >= 0)
+		close(fd);
+	return fd < 0 && errno == EXDEV;
+}
+
 static long do_open(struct place *p, const struct treeop *op)
 {
 	static const int access[] = { O_RDONLY, O_RDONLY, O_RDWR, O_RDWR, O_RDWR, O_WRONLY };
@@ -100,6 +113,10 @@ static long do_open(struct place *p, const struct treeop *op)
 	int *fd = &p->fd[op->slot];
 
 	let_go(fd);
+	if ((flags & O_CREAT) && leads_out(op->a)) {
+		errno = EXDEV;
+		return -1;
+	}
 	*fd = open(op->a, flags | O_CLOEXEC | O_NONBLOCK, op->y & 07777);
 	return *fd < 0 ? -1 : 0;
 }
