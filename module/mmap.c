@@ -417,6 +417,33 @@ static enum share how_to_share(const struct inode *inode)
 	return SHARE_LENT;
 }
 
+/**
+ * veneer_mapped_file - whose pages does a private mapping show?
+ * @inode: a regular file of a mount
+ * @real: receives the path of the real file; no references: it lives as long
+ *	as @inode
+ *
+ * Who looks for the mappings of a program (probes in it) must know that file.
+ *
+ * Return: false if they are the mount's own, or nobody can say.
+ */
+bool veneer_mapped_file(struct inode *inode, struct path *real)
+{
+	struct veneer_chain *chain;
+
+	if (veneer_is_whole(inode)) {
+		veneer_inode_real(inode, real);
+		return !veneer_is_cached(inode) && !inode->i_mapping->nrpages;
+	}
+	if (veneer_data_ready(inode) < 0 || veneer_inode_split(inode))
+		return false;
+	chain = veneer_inode_chain(inode);
+	if (IS_ERR(chain) || chain->nr > 1)
+		return false;
+	veneer_chain_path(chain, 0, real);
+	return true;
+}
+
 int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	/* VM_SHARED is not set where the file is not open for writing. */

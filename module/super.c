@@ -15,6 +15,7 @@
 #include "log.h"
 #include "mount.h"
 #include "namei.h"
+#include "pagecache.h"
 #include "save.h"
 #include "stack_fd.h"
 #include "workdir.h"
@@ -38,12 +39,13 @@ static struct dentry *veneer_d_real(struct dentry *dentry, enum d_real_type type
 
 	if (!inode || (!S_ISREG(inode->i_mode) && type == D_REAL_DATA))
 		return dentry;
-	veneer_inode_real(inode, &path);
-	/* Asked from where one must not sleep: what open(2) has found, or not. */
-	if (type == D_REAL_DATA && !veneer_is_whole(inode) &&
-	    veneer_inode(inode)->below)
-		veneer_stack_real(veneer_inode(inode)->below, &path);
-	return path.dentry;
+	if (type == D_REAL_DATA) {
+		if (!veneer_mapped_file(inode, &path))
+			return dentry;
+	} else {
+		veneer_inode_real(inode, &path);
+	}
+	return d_real(path.dentry, type);
 }
 
 static const struct dentry_operations veneer_dentry_operations = {
