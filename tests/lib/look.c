@@ -182,6 +182,9 @@ static int compare_one(struct looks *l, int which, bool failed, unsigned int fla
 		}
 		bad++;
 	}
+	/* Others may have made something in it meanwhile, in one of the two. */
+	if (dir && (flags & LOOK_SHARED))
+		return bad;
 	bad += compare_time(l, which, MTIME, failed) + compare_time(l, which, CTIME, failed);
 	/* To find what a handle means, directories of the upper are read. */
 	if ((flags & LOOK_ATIME) && !dir)

@@ -24,7 +24,7 @@ struct looks {
 	char *xattrs;	/* of LOOK_A, after it */
 };
 
-/* Others work in the same directories: these are left out. */
+/* Others work in the same directories: parents, and times of directories, are left out. */
 #define LOOK_SHARED	(1u << 0)
 /* The filesystems move atime by the same rules. */
 #define LOOK_ATIME	(1u << 1)
