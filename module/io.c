@@ -195,7 +195,7 @@ ssize_t veneer_read_iter(struct kiocb *iocb, struct iov_iter *iter)
 	if (!count)
 		return 0;
 	/* O_DIRECT is about the disk, and has rules of its own. */
-	if (veneer_reads_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
+	if (veneer_is_cached(inode) && !(iocb->ki_flags & IOCB_DIRECT))
 		return read_cached(iocb, iter);
 	/* It may be for a pipe, which is locked: see veneer_splice_read(). */
 	if (iov_iter_is_bvec(iter) && is_newer(inode, iocb->ki_pos, count))

@@ -11,21 +11,6 @@
 extern const struct address_space_operations veneer_address_operations;
 
 /**
- * veneer_reads_cached - is the mount's page cache where a file is read?
- * @inode: a regular file
- *
- * For who only reads: a mapping that this does not see yet was not there before
- * the read began, and what one has written until then is written back first.
- */
-static inline bool veneer_reads_cached(const struct inode *inode)
-{
-	const struct veneer_inode *vi = veneer_inode(inode);
-
-	return atomic_read(&vi->own_maps) >
-	       (READ_ONCE(vi->recalled) ? 0 : atomic_read(&vi->lent_maps));
-}
-
-/**
  * veneer_is_cached - do mappings of a file use the mount's page cache?
  * @inode: a regular file
  *
@@ -33,9 +18,12 @@ static inline bool veneer_reads_cached(const struct inode *inode)
  */
 static inline bool veneer_is_cached(const struct inode *inode)
 {
+	const struct veneer_inode *vi = veneer_inode(inode);
+
 	/* Pairs with the barrier in veneer_mmap(). */
 	smp_mb();
-	return veneer_reads_cached(inode);
+	return atomic_read(&vi->own_maps) >
+	       (READ_ONCE(vi->recalled) ? 0 : atomic_read(&vi->lent_maps));
 }
 
 int veneer_mmap(struct file *file, struct vm_area_struct *vma);
