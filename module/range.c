@@ -615,7 +615,6 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 	const loff_t size = i_size_read(inode);
 	const u32 flags = info->fi_flags;
 	int err = veneer_data_ready(inode);
-	struct veneer_run run;
 	u64 end;
 
 	if (err < 0)
@@ -625,32 +624,22 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		return err;
 
 	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-	if (veneer_is_whole(inode)) {
-		struct inode *real = d_inode(veneer_upper(inode));
+	/* Nothing to be put together: what is wrong with it, one real file knows. */
+	if (veneer_is_whole(inode) || start >= size || !len) {
+		struct inode *real =
+			real_inode(inode, veneer_source(inode, size, 1).where);
 
 		return real->i_op->fiemap ?
 		       real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
 	}
 
-	if (!real_inode(inode, veneer_source(inode, 0, 1).where)->i_op->fiemap)
-		return -EOPNOTSUPP;
-	if (!len)
-		return -EINVAL;
-	if (start >= inode->i_sb->s_maxbytes)
-		return -EFBIG;
-	/* Past the end, or of a file that is empty, it may still be wrong. */
-	if (start >= size) {
-		run.where = veneer_source(inode, start, 1).where;
-		run.len = len;
-		return fiemap_run(inode, info, &run, start, true);
-	}
 	end = start + min_t(u64, len, MAX_LFS_FILESIZE - start);
 	end = min_t(u64, end, size);
 	while (start < end && !err) {
-		bool last;
+		struct veneer_run run = veneer_source(inode, start,
+						      end - start);
+		const bool last = start + run.len >= size;
 
-		run = veneer_source(inode, start, end - start);
-		last = start + run.len >= size;
 		/* The real one may have taken flags off that it knows. */
 		info->fi_flags = flags;
 		err = fiemap_run(inode, info, &run, start, last);

@@ -523,6 +523,22 @@ static int count_extents(int fd, unsigned long long start, unsigned long long le
 	return ioctl(fd, FS_IOC_FIEMAP, &map) ? -1 : 0;
 }
 
+/* Room that was made past the end is found there, and is not endless. */
+static int finds_room(int fd, unsigned long long start)
+{
+	union {
+		struct fiemap map;
+		char room[sizeof(struct fiemap) + 32 * sizeof(struct fiemap_extent)];
+	} u = { .map = { .fm_start = start, .fm_length = -1ULL, .fm_extent_count = 32 } };
+
+	if (ioctl(fd, FS_IOC_FIEMAP, &u.map))
+		return -1;
+	for (unsigned int i = 0; i < u.map.fm_mapped_extents; i++)
+		if (u.map.fm_extents[i].fe_length > 1 << 30)
+			return 2;
+	return !!u.map.fm_mapped_extents;
+}
+
 TEST_F(data, fiemap)
 {
 	static const char *const name[] = { "d/big", "d/holey", "d/empty" };
@@ -548,6 +564,8 @@ TEST_F(data, fiemap)
 		SAME(extents(F(fd)));
 		for (size_t k = 0; k < ARRAY_SIZE(range); k++)
 			SAME(count_extents(F(fd), range[k].start, range[k].len, range[k].flags));
+		BOTH_OK(fallocate(F(fd), FALLOC_FL_KEEP_SIZE, 1 << 26, 65536));
+		SAME(finds_room(F(fd), 1 << 26));
 		CLOSE_BOTH(fd);
 	}
 }
