@@ -15,6 +15,9 @@ extern const struct file_operations veneer_file_operations;
  * @nr: how many places its bytes can come from
  * @real: the real files, by veneer_run.where, each %NULL until it is needed; a
  *	reference, set once by cmpxchg, dropped at release
+ *
+ * FMODE_NOWAIT of the mount's file is that of the real one that was opened
+ * first.  The others are asked for it one by one: veneer_real_file_nowait().
  */
 struct veneer_file {
 	unsigned int	nr;

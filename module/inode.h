@@ -30,8 +30,10 @@ enum veneer_unsynced {
  * @upper: the object in the upper; a reference, %NULL before the copy-up.  Set
  *	once, under @lock, and read without it by veneer_upper()
  * @below: the object in the stack; a reference, %NULL when there is none.
- *	Fixed; dropped with the inode.  Only for a directory that merges and for
- *	a file whose data or metadata was below when the inode was made
+ *	Fixed; dropped with the inode, when that has left the superblock's list:
+ *	veneer_search_cached() compares it with that list locked only.  Only for
+ *	a directory that merges and for a file whose data or metadata was below
+ *	when the inode was made
  * @below_real: the object of a layer that stands for @below's metadata.  No
  *	references: it lives as long as @below
  * @lock: taken to copy up this inode or to take its only name away, so that

@@ -370,6 +370,14 @@ static int sync_name(struct file *file)
 			      veneer_sync_name(file_inode(file), real);
 }
 
+static bool may_be_own(const struct inode *inode)
+{
+	/* Pages that an older mapping left may have bytes that are not written. */
+	return !veneer_is_whole(inode) ||
+	       atomic_read(&veneer_inode(inode)->own_maps) ||
+	       inode->i_mapping->nrpages;
+}
+
 /*
  * Must this mapping be one of our own pages, or may it become one?  Then it is
  * counted.  The counter is raised before the state is looked at, and whoever
@@ -383,9 +391,7 @@ static bool count_own(struct inode *inode)
 	bool own;
 
 	mutex_lock(&vi->inner_lock);
-	/* Pages that an older mapping left may have bytes that are not written. */
-	own = !veneer_is_whole(inode) || atomic_read(&vi->own_maps) ||
-	      inode->i_mapping->nrpages;
+	own = may_be_own(inode);
 	if (own) {
 		atomic_inc(&vi->own_maps);
 		/* Pairs with the one in veneer_is_cached(). */
@@ -424,6 +430,7 @@ static enum share how_to_share(const struct inode *inode)
  *	as @inode
  *
  * Who looks for the mappings of a program (probes in it) must know that file.
+ * Takes the locks of an open(2), if the file was never opened.
  *
  * Return: false if they are the mount's own, or nobody can say.
  */
@@ -431,11 +438,12 @@ bool veneer_mapped_file(struct inode *inode, struct path *real)
 {
 	struct veneer_chain *chain;
 
-	if (veneer_is_whole(inode)) {
+	if (!may_be_own(inode)) {
 		veneer_inode_real(inode, real);
-		return !veneer_is_cached(inode) && !inode->i_mapping->nrpages;
+		return true;
 	}
-	if (veneer_data_ready(inode) < 0 || veneer_inode_split(inode))
+	if (veneer_data_ready(inode) < 0 || veneer_is_whole(inode) ||
+	    veneer_inode_split(inode))
 		return false;
 	chain = veneer_inode_chain(inode);
 	if (IS_ERR(chain) || chain->nr > 1)
