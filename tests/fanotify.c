@@ -17,11 +17,7 @@ FIXTURE_SETUP(fanotify)
 {
 	struct world *w = &self->w;
 
-	if (world_is_overlay()) {
-		w->option[0][0] = "index", w->option[0][1] = "on";
-		w->option[1][0] = "nfs_export", w->option[1][1] = "on";
-		w->no_defaults = true;
-	}
+	world_want_handles(w);
 	OK(world_begin(w, variant->where));
 	OK(put_dir(w, "d", 0755));
 	OK(put_dir(w, "d/sub", 0755));
@@ -287,6 +283,17 @@ static void show_difference(const char *mount, const char *plain)
 	}
 }
 
+/* What was heard in the mount and in plain is the same; the stories are freed. */
+#define SAME_STORIES(s) do {						\
+	CHECK(strstr((s)[1]->text, " modify"), "nothing was heard");	\
+	if (strcmp((s)[0]->text, (s)[1]->text)) {			\
+		CHECK(false, "not the same is heard");			\
+		show_difference((s)[0]->text, (s)[1]->text);		\
+	}								\
+	free((s)[0]);							\
+	free((s)[1]);							\
+} while (0)
+
 /* The mark is set, things are done, and heard: in the mount, then in plain. */
 #define SAME_STORY(class, how, mask) do {					\
 	struct story *__s[2];						\
@@ -300,13 +307,7 @@ static void show_difference(const char *mount, const char *plain)
 		close(__group);						\
 		OK(syncfs(w->mfd));					\
 	}								\
-	CHECK(strstr(__s[1]->text, " modify"), "nothing was heard");	\
-	if (strcmp(__s[0]->text, __s[1]->text)) {			\
-		CHECK(false, "not the same is heard");			\
-		show_difference(__s[0]->text, __s[1]->text);		\
-	}								\
-	free(__s[0]);							\
-	free(__s[1]);							\
+	SAME_STORIES(__s);						\
 } while (0)
 
 /* All of a filesystem, told by handles: those lead back to the objects. */
@@ -357,13 +358,7 @@ TEST_F(fanotify, objects)
 		do_things(s[i], group, at, in);
 		close(group);
 	}
-	CHECK(strstr(s[1]->text, " modify"), "nothing was heard");
-	if (strcmp(s[0]->text, s[1]->text)) {
-		CHECK(false, "not the same is heard");
-		show_difference(s[0]->text, s[1]->text);
-	}
-	free(s[0]);
-	free(s[1]);
+	SAME_STORIES(s);
 }
 
 /* A child that answers every question of the group; it dies with the test. */

@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Mappings: private, shared, written, executed, and what they share. */
 #include "testing.h"
+#include "program.h"
 
 #include <signal.h>
 
 #define PAGE 4096
 #define BIG (64 * PAGE)
 
-/* The program that the tests execute is this one, told to leave at once. */
-static void __attribute__((constructor)) leave_when_told(void)
-{
-	if (getenv("VENEER_TEST_LEAVE"))
-		_exit(42);
-}
-
 WORLD_FIXTURE(mmap);
-
-static void *self_bytes(size_t *size)
-{
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct stat st;
-	void *p;
-
-	if (fd < 0 || fstat(fd, &st))
-		return NULL;
-	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	*size = st.st_size;
-	return p == MAP_FAILED ? NULL : p;
-}
 
 FIXTURE_SETUP(mmap)
 {
 	struct world *w = &self->w;
-	size_t size = 0;
-	void *program = self_bytes(&size);
 
-	ASSERT_NE(NULL, program);
 	OK(world_begin(w, variant->where));
 	OK(put_dir(w, "d", 0755));
 	OK(put_pattern(w, "d/big", BIG, 1));
 	OK(put_pattern(w, "d/odd", 5 * PAGE + 100, 2));
-	OK(put_file(w, "d/program", 0755, program, size));
-	munmap(program, size);
+	OK(put_program(w, "d/program"));
 	OK(world_mount(w));
 }
 
@@ -293,39 +269,21 @@ TEST_F(mmap, truncate_under)
 	close(fd);
 }
 
-static int run(const char *path)
-{
-	char *argv[] = { (char *)path, NULL };
-	char *envp[] = { "VENEER_TEST_LEAVE=1", NULL };
-	pid_t pid;
-	int status;
-
-	fflush(NULL);
-	pid = fork();
-	if (!pid) {
-		execve(path, argv, envp);
-		_exit(errno == ETXTBSY ? 26 : 1);
-	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 TEST_F(mmap, execute)
 {
 	struct world *w = &self->w;
 
-	EXPECT_EQ(42, run(M("d/program")));
+	EXPECT_EQ(42, program_run(M("d/program")));
 	CHECK(from_layer(w, "d/program") == !exists(U("d/program")),
 	      "executing copied up");
 	BOTH_OK(fchmodat(at, "d/program", 0700, 0));
-	EXPECT_EQ(42, run(M("d/program")));
+	EXPECT_EQ(42, program_run(M("d/program")));
 	BOTH_OK(truncate(P("d/program"), 1 << 22));
-	EXPECT_EQ(42, run(M("d/program")));
+	EXPECT_EQ(42, program_run(M("d/program")));
 	OK(world_remount(w));
-	EXPECT_EQ(42, run(M("d/program")));
+	EXPECT_EQ(42, program_run(M("d/program")));
 	BOTH_OK(fchmodat(at, "d/program", 0600, 0));
-	EXPECT_EQ(1, run(M("d/program")));
+	EXPECT_EQ(1, program_run(M("d/program")));
 }
 
 /* A program that runs goes on when its file is written or replaced. */
@@ -339,11 +297,11 @@ TEST_F(mmap, execute_replaced)
 	OK(copy_file_range(fd, NULL, n, NULL, 1 << 24, 0));
 	close(n);
 	close(fd);
-	EXPECT_EQ(42, run(M("d/new")));
+	EXPECT_EQ(42, program_run(M("d/new")));
 	OK(renameat(w->mfd, "d/new", w->mfd, "d/program"));
-	EXPECT_EQ(42, run(M("d/program")));
+	EXPECT_EQ(42, program_run(M("d/program")));
 	OK(renameat(w->mfd, "d/program", w->mfd, "program"));
-	EXPECT_EQ(42, run(M("program")));
+	EXPECT_EQ(42, program_run(M("program")));
 	OK(renameat(w->mfd, "program", w->mfd, "d/program"));
 }
 

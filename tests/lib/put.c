@@ -70,6 +70,17 @@ int write_file(const char *path, const void *data, size_t size)
 	return close(fd) ? cannot("close", path) : 0;
 }
 
+int store_at(const char *path, const void *data, size_t size, off_t off)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return cannot("open", path);
+	n = pwrite(fd, data, size, off);
+	return close(fd) || n != (ssize_t)size ? cannot("write", path) : 0;
+}
+
 int write_text(const char *path, const char *text)
 {
 	return write_file(path, text, strlen(text));

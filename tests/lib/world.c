@@ -22,6 +22,15 @@ const char *world_fstype(void)
 	return getenv("VENEER_TEST_FSTYPE") ?: "veneer";
 }
 
+void world_want_handles(struct world *w)
+{
+	if (!world_is_overlay())
+		return;
+	w->option[0][0] = "index", w->option[0][1] = "on";
+	w->option[1][0] = "nfs_export", w->option[1][1] = "on";
+	w->no_defaults = true;
+}
+
 bool world_is_overlay(void)
 {
 	return !strcmp(world_fstype(), "overlay");

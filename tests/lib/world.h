@@ -106,6 +106,8 @@ const char *join(const char *root, const char *rel);
 /* Small things that several tests need. */
 int write_file(const char *path, const void *data, size_t size);
 int write_text(const char *path, const char *text);
+/* Into a file that is there. */
+int store_at(const char *path, const void *data, size_t size, off_t off);
 /* Returns the length, or -1; the text ends in NUL. */
 ssize_t read_text(const char *path, char *buf, size_t size);
 /* 0 if the file holds exactly these bytes; else 1 and a line that says where
@@ -128,6 +130,8 @@ const char *world_fstype(void);
 bool world_is_overlay(void);
 /* Does what RENAME_WHITEOUT leaves get the directory's ACL and group? Not on xfs. */
 bool world_whiteouts_inherit(void);
+/* On overlayfs: file handles. Before world_begin(). */
+void world_want_handles(struct world *w);
 /* The directory tests work in. */
 const char *world_dir(void);
 
