@@ -31,9 +31,6 @@
 #include "times.h"
 #include "xattr.h"
 
-/* What fcntl(F_SETFL) can change after open. */
-#define SETFL_MASK	(O_APPEND | O_NONBLOCK | O_NDELAY | O_DIRECT)
-
 /**
  * veneer_real_flags - the flags to open a real file with
  * @flags: the flags that the mount's file was opened with
@@ -88,7 +85,7 @@ static int change_flags(struct file *real, unsigned int flags)
 {
 	int err;
 
-	flags &= SETFL_MASK;
+	flags &= VENEER_SETFL_MASK;
 	if ((flags & O_DIRECT) && !(real->f_mode & FMODE_CAN_ODIRECT))
 		return -EINVAL;
 	if (real->f_op->check_flags) {
@@ -98,21 +95,21 @@ static int change_flags(struct file *real, unsigned int flags)
 	}
 
 	spin_lock(&real->f_lock);
-	real->f_flags = (real->f_flags & ~SETFL_MASK) | flags;
+	real->f_flags = (real->f_flags & ~VENEER_SETFL_MASK) | flags;
 	real->f_iocb_flags = iocb_flags(real);
 	spin_unlock(&real->f_lock);
 	return 0;
 }
 
 /**
- * veneer_real_file - the real file for a place
+ * veneer_real_file_ready - veneer_real_file(), when it is not as it has to be
  * @file: the mount's file
  * @where: the place, from veneer_source()
  *
- * Return: the real file, which lives as long as @file and is not to be put; or
- * an ERR_PTR().
+ * Return: as for veneer_real_file().
  */
-struct file *veneer_real_file(const struct file *file, unsigned int where)
+struct file *veneer_real_file_ready(const struct file *file,
+				    unsigned int where)
 {
 	struct veneer_file *vf = file->private_data;
 	unsigned int flags = file->f_flags;
@@ -136,7 +133,7 @@ struct file *veneer_real_file(const struct file *file, unsigned int where)
 
 	if (where != VENEER_FROM_UPPER)
 		flags &= ~O_APPEND;
-	if (unlikely((real->f_flags ^ flags) & SETFL_MASK)) {
+	if (unlikely((real->f_flags ^ flags) & VENEER_SETFL_MASK)) {
 		err = change_flags(real, flags);
 		if (err)
 			return ERR_PTR(err);

@@ -84,17 +84,22 @@ static int below_data(const struct inode *inode, struct path *data)
 }
 
 /**
- * veneer_inode_chain - the files of layers that have the data
+ * veneer_inode_chain_first - veneer_inode_chain(), when it is not known yet
  * @inode: a regular file of a mount that is not whole, or was not
- *
- * Return: the chain, which lives as long as @inode; or an ERR_PTR().
  */
-struct veneer_chain *veneer_inode_chain(const struct inode *inode)
+struct veneer_chain *veneer_inode_chain_first(const struct inode *inode)
 {
-	const struct veneer_inode *vi = veneer_inode(inode);
+	struct veneer_inode *vi = veneer_inode(inode);
+	struct veneer_chain *chain;
 
-	return vi->data_err ? ERR_PTR(vi->data_err) :
-			      veneer_stack_chain(vi->below);
+	if (vi->data_err)
+		return ERR_PTR(vi->data_err);
+	chain = veneer_stack_chain(vi->below);
+	if (!IS_ERR(chain)) {
+		/* Pairs with veneer_inode_chain(). */
+		smp_store_release(&vi->chain, chain);
+	}
+	return chain;
 }
 
 /**
@@ -585,6 +590,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->whole = false;
 	vi->has_map = false;
 	vi->split = NULL;
+	vi->chain = NULL;
 	vi->inner = NULL;
 	vi->unsynced = VENEER_SYNCED;
 	atomic_set(&vi->own_maps, 0);

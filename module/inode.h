@@ -45,6 +45,9 @@ enum veneer_unsynced {
  * @split: of a regular file: its split state, %NULL before it has one.  Set
  *	once, under @lock, and read without it by veneer_inode_split(); freed
  *	with the inode
+ * @chain: of a regular file: @below's chain, so that a read need not go there to
+ *	find it; %NULL before it is known.  Set without a lock, by whoever asks
+ *	first, and only ever to the same
  * @io_lock: of a regular file: held while blocks are filled and bits set, so
  *	that nobody fills a block that somebody else has written.  See mount.h
  *	for its place
@@ -96,6 +99,7 @@ struct veneer_inode {
 	bool			whole;
 	bool			has_map;
 	struct veneer_split	*split;
+	struct veneer_chain	*chain;
 	struct mutex		io_lock;	/* as said above */
 	struct mutex		inner_lock;	/* as said above */
 	struct file		*inner;
@@ -157,6 +161,23 @@ static inline struct veneer_split *veneer_inode_split(const struct inode *inode)
 	return smp_load_acquire(&veneer_inode(inode)->split);
 }
 
+struct veneer_chain *veneer_inode_chain_first(const struct inode *inode);
+
+/**
+ * veneer_inode_chain - the files of layers that have the data
+ * @inode: a regular file of a mount that is not whole, or was not
+ *
+ * Return: the chain, which lives as long as @inode; or an ERR_PTR().
+ */
+static inline struct veneer_chain *veneer_inode_chain(const struct inode *inode)
+{
+	struct veneer_chain *chain;
+
+	/* Pairs with veneer_inode_chain_first(). */
+	chain = smp_load_acquire(&veneer_inode(inode)->chain);
+	return chain ? : veneer_inode_chain_first(inode);
+}
+
 static inline bool veneer_is_whole(const struct inode *inode)
 {
 	/* Pairs with veneer_inode_set_whole(). */
@@ -205,7 +226,6 @@ struct inode *veneer_inode_find(struct super_block *sb, struct dentry *upper,
 				struct dentry *below);
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
-struct veneer_chain *veneer_inode_chain(const struct inode *inode);
 int veneer_inode_data(const struct inode *inode, struct path *data);
 void veneer_copyattr(struct inode *inode);
 void veneer_inode_lost_name(struct inode *inode);

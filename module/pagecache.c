@@ -259,19 +259,19 @@ const struct address_space_operations veneer_address_operations = {
 };
 
 /**
- * veneer_cache_write_back - let the real files have what mappings have written
+ * veneer_cache_write_pages - veneer_cache_write_back(), when there are pages
  * @inode: a regular file
  * @pos: where the range begins
  * @len: how many bytes
  * @nowait: fail with %-EAGAIN rather than wait
  */
-int veneer_cache_write_back(struct inode *inode, loff_t pos, loff_t len,
-			    bool nowait)
+int veneer_cache_write_pages(struct inode *inode, loff_t pos, loff_t len,
+			     bool nowait)
 {
 	struct address_space *mapping = inode->i_mapping;
 	loff_t end;
 
-	if (!mapping->nrpages || pos < 0)
+	if (pos < 0)
 		return 0;
 	if (check_add_overflow(pos, len - 1, &end))
 		end = LLONG_MAX;

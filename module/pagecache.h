@@ -31,8 +31,23 @@ bool veneer_mapped_file(struct inode *inode, struct path *real);
 
 ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
 			  loff_t pos);
-int veneer_cache_write_back(struct inode *inode, loff_t pos, loff_t len,
-			    bool nowait);
+int veneer_cache_write_pages(struct inode *inode, loff_t pos, loff_t len,
+			     bool nowait);
+
+/**
+ * veneer_cache_write_back - let the real files have what mappings have written
+ * @inode: a regular file
+ * @pos: where the range begins
+ * @len: how many bytes
+ * @nowait: fail with %-EAGAIN rather than wait
+ */
+static inline int veneer_cache_write_back(struct inode *inode, loff_t pos,
+					  loff_t len, bool nowait)
+{
+	return inode->i_mapping->nrpages ?
+	       veneer_cache_write_pages(inode, pos, len, nowait) : 0;
+}
+
 ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter);
 int veneer_past_cache_begin(struct inode *inode);
 void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,

@@ -29,26 +29,19 @@ static bool from_upper(struct veneer_split *split, loff_t pos,
 }
 
 /**
- * veneer_source - where do the bytes at this offset come from?
- * @inode: a regular file of a mount that has been opened, so that its split
- *	state and its chain are known
+ * veneer_source_below - veneer_source(), of a file that is not whole
+ * @inode: the file, as for veneer_source()
  * @pos: the offset
  * @want: how many bytes are of interest; not 0
- *
- * The one place that knows; everything that reads, maps, seeks or copies asks
- * here.  The answer can change from "below" to "upper" at any time, never
- * back; the bytes below stay what they were.
  */
-struct veneer_run veneer_source(const struct inode *inode, loff_t pos,
-				loff_t want)
+struct veneer_run veneer_source_below(const struct inode *inode, loff_t pos,
+				      loff_t want)
 {
 	struct veneer_split *split = veneer_inode_split(inode);
 	struct veneer_run run = { .where = VENEER_FROM_UPPER, .len = want };
 	struct veneer_chain *chain;
-	unsigned int link;
+	unsigned int link = 0;
 
-	if (veneer_is_whole(inode))
-		return run;
 	if (split && from_upper(split, pos, &run.len))
 		return run;
 
@@ -56,7 +49,8 @@ struct veneer_run veneer_source(const struct inode *inode, loff_t pos,
 	/* Known since the file was opened. */
 	if (WARN_ON_ONCE(IS_ERR(chain)))
 		return run;
-	link = veneer_chain_source(chain, pos, run.len, &run.len);
+	if (chain->nr > 1)
+		link = veneer_chain_source(chain, pos, run.len, &run.len);
 	run.where = VENEER_FROM_LINK(link);
 	return run;
 }
