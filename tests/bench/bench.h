@@ -17,7 +17,7 @@ enum { VENEER, OVERLAY, STACKED, PLAIN = STACKED, SYSTEMS };
 extern const char *const system_name[SYSTEMS];
 
 extern char work_dir[PATH];	/* everything happens under here */
-extern unsigned int rounds;	/* the best of so many is what counts */
+extern unsigned int rounds;	/* each thing is measured so many times */
 extern unsigned int containers;	/* so many are started */
 
 /* Nanoseconds; instructions, where the machine's clock counts those. */
@@ -25,6 +25,16 @@ uint64_t now(void);
 /* Prints what could not be done and why, and ends the program. */
 _Noreturn void die(const char *what, const char *path);
 #define MUST(call, what, path) do { if ((call) < 0) die(what, path); } while (0)
+
+/*
+ * Which system is the ith of a round? Who comes first pays for the change of job, and
+ * who comes after a neighbour finds the layer's pages in the processor's caches: each
+ * is everywhere, after each of the others, in so many rounds.
+ */
+#define ORDERS 6
+int take_turns(int i, unsigned int round);
+/* The middle one of n, which are sorted. */
+uint64_t median(uint64_t *figure, unsigned int n);
 
 void make_dir(const char *path);
 

@@ -164,9 +164,27 @@ static void fill_file(const char *path)
 	free(all);
 }
 
+static const char *root_of(int system)
+{
+	return system == PLAIN ? join(work_dir, "plain") : image_root(system_name[system]);
+}
+
+/*
+ * Where in memory an inode and its pages happen to lie says several percent,
+ * and nothing else moves them: so in each round they lie somewhere else.  The
+ * best of a round is what they cost there, and the median of those counts.
+ */
+static void new_places(void)
+{
+	drop_caches();
+	for (int system = 0; system < SYSTEMS; system++)
+		for (int state = 0; state < STATES; state++)
+			read_seq(join(root_of(system), state_name[state]));
+}
+
 void bench_io(void)
 {
-	static uint64_t best[JOBS][STATES][SYSTEMS];
+	uint64_t *took[JOBS][STATES][SYSTEMS];
 	const char *layers[1];
 
 	layers[0] = strdup(join(work_dir, "layer"));
@@ -176,46 +194,54 @@ void bench_io(void)
 		fill_file(join(layers[0], state_name[state]));
 		fill_file(join(join(work_dir, "plain"), state_name[state]));
 	}
+	for (unsigned int j = 0; j < JOBS; j++)
+		for (int state = 0; state < STATES; state++)
+			for (int system = 0; system < SYSTEMS; system++)
+				if (!(took[j][state][system] = calloc(rounds, sizeof(uint64_t))))
+					die("measure", job[j].name);
 	sync();
 	for (int system = 0; system < STACKED; system++) {
 		mount_image(system, layers, 1, system_name[system]);
 		write_seq(join(image_root(system_name[system]), state_name[WHOLE]));
 	}
-	/* The first round is not counted. */
-	for (unsigned int r = 0; r <= rounds; r++)
+	for (unsigned int r = 0; r < rounds; r++) {
+		new_places();
 		for (unsigned int j = 0; j < JOBS; j++) {
 			/* What the last job wrote is not written back in this one. */
 			sync();
 			for (int state = 0; state < STATES; state++)
-				for (int i = 0; i < SYSTEMS; i++) {
-					/* Who comes first pays for the change: take turns. */
-					int system = (i + r) % SYSTEMS;
-					const char *root = system == PLAIN ?
-						join(work_dir, "plain") :
-						image_root(system_name[system]);
-					uint64_t t, *b = &best[j][state][system];
+				for (int n = 0; n < ORDERS * SYSTEMS; n++) {
+					int system = take_turns(n % SYSTEMS, n / SYSTEMS);
+					const char *path = join(root_of(system), state_name[state]);
+					uint64_t t, *best = &took[j][state][system][r];
 
 					if (job[j].changes && state == UNTOUCHED)
 						continue;
-					t = job[j].fn(join(root, state_name[state]));
-					if (r && (!*b || t < *b))
-						*b = t;
+					t = job[j].fn(path);
+					if (!*best || t < *best)
+						*best = t;
 				}
 		}
-	printf("\nFiles of %u MiB, from the page cache, ns each, best of %u\n",
-	       BLOCKS / 256, rounds);
+	}
+	printf("\nFiles of %u MiB, from the page cache, ns each, best of %u, median of %u\n",
+	       BLOCKS / 256, ORDERS, rounds);
 	printf("%-26s %-10s %10s %10s %10s %8s\n", "", "", "veneer", "overlay", "plain",
 	       "ratio");
 	for (unsigned int j = 0; j < JOBS; j++)
 		for (int state = 0; state < STATES; state++) {
-			uint64_t *b = best[j][state];
+			uint64_t all[SYSTEMS];
 
-			if (!b[VENEER])
+			for (int system = 0; system < SYSTEMS; system++) {
+				all[system] = median(took[j][state][system], rounds);
+				free(took[j][state][system]);
+			}
+			if (!all[VENEER])
 				continue;
 			printf("%-26s %-10s %10llu %10llu %10llu %8.3f\n", job[j].name,
-			       state_name[state], (unsigned long long)b[VENEER],
-			       (unsigned long long)b[OVERLAY], (unsigned long long)b[PLAIN],
-			       (double)b[VENEER] / (b[OVERLAY] ?: 1));
+			       state_name[state], (unsigned long long)all[VENEER],
+			       (unsigned long long)all[OVERLAY],
+			       (unsigned long long)all[PLAIN],
+			       (double)all[VENEER] / (all[OVERLAY] ?: 1));
 		}
 	for (int system = 0; system < STACKED; system++)
 		unmount_image(system_name[system]);

@@ -31,6 +31,26 @@ void die(const char *what, const char *path)
 	exit(1);
 }
 
+int take_turns(int i, unsigned int round)
+{
+	int turn = (i + round / 2) % SYSTEMS;
+
+	return round % 2 ? turn : SYSTEMS - 1 - turn;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+uint64_t median(uint64_t *figure, unsigned int n)
+{
+	qsort(figure, n, sizeof(*figure), by_value);
+	return figure[n / 2];
+}
+
 void make_dir(const char *path)
 {
 	if (mkdir(path, 0755))

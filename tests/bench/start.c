@@ -164,19 +164,6 @@ static void end(int way, unsigned int n)
 	}
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double median(uint64_t *took, unsigned int n)
-{
-	qsort(took, n, sizeof(*took), by_value);
-	return took[n / 2] / 1e6;
-}
-
 static void measure(int way, unsigned int layers)
 {
 	unsigned int n = way == BY_COPY && containers > COPIES ? COPIES : containers;
@@ -193,9 +180,9 @@ static void measure(int way, unsigned int layers)
 	close(said[1]);
 	for (unsigned int i = 0; i < n; i++)
 		end(way, i);
-	first = median(took, some);
-	last = median(took + n - some, some);
-	all = median(took, n);
+	first = median(took, some) / 1e6;
+	last = median(took + n - some, some) / 1e6;
+	all = median(took, n) / 1e6;
 	printf("%-30s %7u %7u %10.2f %10.2f %10.2f %10.2f %8.3f\n", way_name[way], layers, n,
 	       all, took[n - 1] / 1e6, first, last, last / first);
 	free(took);

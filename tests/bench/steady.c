@@ -106,7 +106,7 @@ void bench_steady(void)
 	for (size_t n = 0; n < JOBS; n++)
 		for (unsigned int r = 0; r <= rounds; r++)
 			for (int i = 0; i < SYSTEMS; i++) {
-				int system = (i + r) % SYSTEMS;
+				int system = take_turns(i, r);
 				uint64_t t = run(&job[n], file_name(root[system], 0));
 
 				if (r && (!best[n][system] || t < best[n][system]))
