@@ -10,6 +10,7 @@
 #include <linux/posix_acl_xattr.h>
 
 #include "acl.h"
+#include "attr.h"
 #include "compat.h"
 #include "copyup.h"
 #include "inode.h"

@@ -16,6 +16,7 @@
 #include <linux/slab.h>
 
 #include "acl.h"
+#include "attr.h"
 #include "chain.h"
 #include "compat.h"
 #include "control.h"

@@ -238,12 +238,6 @@ int veneer_drop_inode(struct inode *inode);
 void veneer_evict_inode(struct inode *inode);
 int veneer_write_inode(struct inode *inode, struct writeback_control *wbc);
 
-int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask);
-int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
-		   struct kstat *stat, u32 request_mask, unsigned int flags);
-int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
-		   struct iattr *attr);
-
 int veneer_inode_init(void);
 void veneer_inode_exit(void);
 

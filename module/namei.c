@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "acl.h"
+#include "attr.h"
 #include "compat.h"
 #include "dir.h"
 #include "file.h"

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Attributes of an object of a mount: who may what, asking for them, changing them. */
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/mount.h>
+
+#include "attr.h"
+#include "compat.h"
+#include "copyup.h"
+#include "inode.h"
+#include "mount.h"
+#include "pagecache.h"
+#include "split.h"
+#include "times.h"
+
+/**
+ * veneer_permission - may the caller do this?
+ * @idmap: the id mapping that the mount was reached through
+ * @inode: the object
+ * @mask: MAY_* bits
+ *
+ * Asked twice: the caller's credentials against what the mount shows, and the
+ * mounter's against the real object.
+ */
+int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
+{
+	const struct cred *old_cred;
+	struct inode *real_inode;
+	struct path real;
+	int err;
+
+	veneer_inode_real(inode, &real);
+	real_inode = d_inode_rcu(real.dentry);
+	if (!real_inode)
+		return -ECHILD;
+
+	err = generic_permission(idmap, inode, mask);
+	if (err)
+		return err;
+
+	/* A layer is never written: what is needed is to be able to copy. */
+	if ((mask & MAY_WRITE) && !veneer_upper(inode) &&
+	    !special_file(real_inode->i_mode)) {
+		mask &= ~(MAY_WRITE | MAY_APPEND);
+		mask |= MAY_READ;
+	}
+
+	old_cred = override_creds(veneer_cred(inode->i_sb));
+	err = inode_permission(mnt_idmap(real.mnt), real_inode, mask);
+	revert_creds(old_cred);
+	return err;
+}
+
+/* The blocks of a file whose data is below are those of the file there. */
+static int data_blocks(struct inode *inode, u64 *blocks, unsigned int flags)
+{
+	struct kstat stat;
+	struct path data;
+	int err;
+
+	err = veneer_inode_data(inode, &data);
+	if (!err)
+		err = vfs_getattr(&data, &stat, STATX_BLOCKS,
+				  flags & AT_STATX_SYNC_TYPE);
+	if (!err)
+		*blocks = stat.blocks;
+	/* stat(2) goes on when the data is lost; open(2) is what fails. */
+	return err == -EIO || err == -EUCLEAN ? 0 : err;
+}
+
+int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
+		   struct kstat *stat, u32 request_mask, unsigned int flags)
+{
+	struct inode *inode = d_inode(path->dentry);
+	struct path real;
+	int err;
+
+	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	veneer_inode_real(inode, &real);
+	err = vfs_getattr(&real, stat, request_mask,
+			  flags & AT_STATX_SYNC_TYPE);
+	if (err)
+		return err;
+
+	veneer_times_fill(inode, stat);
+	generic_fill_statx_attr(inode, stat);
+	stat->uid = vfsuid_into_kuid(i_uid_into_vfsuid(idmap, inode));
+	stat->gid = vfsgid_into_kgid(i_gid_into_vfsgid(idmap, inode));
+	stat->dev = inode->i_sb->s_dev;
+	stat->ino = inode->i_ino;
+	stat->nlink = inode->i_nlink;
+	stat->mode = (stat->mode & ~S_IFMT) | (inode->i_mode & S_IFMT);
+	stat->rdev = inode->i_rdev;
+
+	if (S_ISREG(inode->i_mode) && (request_mask & STATX_BLOCKS) &&
+	    real.mnt == veneer_mount(inode->i_sb)->upper &&
+	    !veneer_is_whole(inode))
+		err = data_blocks(inode, &stat->blocks, flags);
+	return err;
+}
+
+/* Hands the change on to the upper. */
+static int setattr_upper(struct inode *inode, struct iattr *attr)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct dentry *upper = veneer_upper(inode);
+	int err;
+
+	err = mnt_want_write(m->upper);
+	if (err)
+		return err;
+
+	/* The file of the mount means nothing to the upper, nor how it opens. */
+	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
+	/* What is to go is gone from the mode, as the caller's rights have it. */
+	if (attr->ia_valid & ATTR_MODE)
+		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID);
+	/* The mode has the type that the mount shows. */
+	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
+			(d_inode(upper)->i_mode & S_IFMT);
+
+	if (attr->ia_valid & ATTR_SIZE)
+		err = get_write_access(d_inode(upper));
+	if (!err) {
+		CLASS(veneer_cred, cred)(m->cred);
+
+		inode_lock(d_inode(upper));
+		err = notify_change(veneer_upper_idmap(m), upper, attr, NULL);
+		if (!err)
+			veneer_copyattr(inode);
+		inode_unlock(d_inode(upper));
+		if (attr->ia_valid & ATTR_SIZE)
+			put_write_access(d_inode(upper));
+	}
+	mnt_drop_write(m->upper);
+	return err;
+}
+
+/*
+ * Changes the size of a file whose bytes may be in two places, and in the
+ * page cache of its mappings.
+ */
+static int set_size(struct dentry *dentry, struct iattr *attr)
+{
+	struct inode *inode = d_inode(dentry);
+	const loff_t size = attr->ia_size;
+	int err;
+
+	/* The copy-up may be of the new size already: pages go before it. */
+	err = veneer_cache_resize(inode, size);
+	if (!err)
+		err = veneer_copy_up_data(dentry, size);
+	/* Or of the old one: and then it has brought that back. */
+	if (!err)
+		err = veneer_cache_resize(inode, size);
+	if (!err)
+		err = veneer_split_cut_begin(inode, size);
+	if (!err) {
+		err = setattr_upper(inode, attr);
+		err = veneer_split_cut_end(inode, size, err);
+	}
+	if (err)
+		veneer_copyattr(inode);
+	else if (veneer_split_is_complete(inode))
+		err = veneer_split_flush(inode, NULL);
+	return err;
+}
+
+int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
+		   struct iattr *attr)
+{
+	struct user_namespace *fs_ns = i_user_ns(d_inode(dentry));
+	int err = setattr_prepare(idmap, dentry, attr);
+
+	if (err)
+		return err;
+
+	/* Ids as the caller's mount maps them mean nothing to the upper's. */
+	if (attr->ia_valid & ATTR_UID)
+		attr->ia_vfsuid = VFSUIDT_INIT(from_vfsuid(idmap, fs_ns,
+							   attr->ia_vfsuid));
+	if (attr->ia_valid & ATTR_GID)
+		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, fs_ns,
+							   attr->ia_vfsgid));
+
+	if (attr->ia_valid & ATTR_SIZE) {
+		/*
+		 * The copy-up may leave nothing to cut off, and then not every
+		 * filesystem moves the times.
+		 */
+		if (attr->ia_size != i_size_read(d_inode(dentry)))
+			attr->ia_valid |= ATTR_MTIME | ATTR_CTIME;
+		return set_size(dentry, attr);
+	}
+	err = veneer_copy_up(dentry);
+	if (err)
+		return err;
+	/*
+	 * Not every filesystem lets bytes be written without moving it.  What
+	 * cannot be written now is told to who syncs.
+	 */
+	if (attr->ia_valid & ATTR_MTIME)
+		veneer_cache_write_back(d_inode(dentry), 0, LLONG_MAX, false);
+	return setattr_upper(d_inode(dentry), attr);
+}
