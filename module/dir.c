@@ -125,10 +125,21 @@ static int veneer_iterate(struct file *file, struct dir_context *ctx)
 
 static loff_t veneer_dir_llseek(struct file *file, loff_t offset, int whence)
 {
-	if (whence == SEEK_CUR)
+	switch (whence) {
+	case SEEK_SET:
+		break;
+	case SEEK_CUR:
 		offset += file->f_pos;
-	else if (whence != SEEK_SET)
+		break;
+	case SEEK_END:
+		/* Where no name can be, as ext4 has it. */
+		if (offset > 0)
+			return -EINVAL;
+		offset += MAX_LFS_FILESIZE;
+		break;
+	default:
 		return -EINVAL;
+	}
 	if (offset < 0)
 		return -EINVAL;
 

@@ -253,6 +253,26 @@ TEST_F(readdir, rewind)
 	CHECK(gone, "the removed name is listed");
 }
 
+/* The end can be asked for, too; there is nothing there, and a way back. */
+TEST_F(readdir, seek_to_end)
+{
+	struct world *w = &self->w;
+	char buf[4096];
+	off_t end;
+	int fd;
+
+	fd = OK(openat(w->mfd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	end = OK(lseek(fd, 0, SEEK_END));
+	EXPECT_GT(end, 0);
+	EXPECT_EQ(end, lseek(fd, 0, SEEK_CUR));
+	EXPECT_EQ(0, syscall(SYS_getdents64, fd, buf, sizeof(buf)));
+	FAILS(EINVAL, lseek(fd, 1, SEEK_END));
+	EXPECT_EQ(end, lseek(fd, 0, SEEK_CUR));
+	EXPECT_EQ(0, lseek(fd, 0, SEEK_SET));
+	EXPECT_GT(syscall(SYS_getdents64, fd, buf, sizeof(buf)), 0);
+	close(fd);
+}
+
 /* A buffer that holds one name at a time, and one that holds none. */
 TEST_F(readdir, small_buffer)
 {
