@@ -335,10 +335,13 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
 	ssize_t ret = 0;
 	bool cached;
 
-	if (veneer_mount(inode->i_sb)->options.is_volatile)
+	if (veneer_mount(inode->i_sb)->options.is_volatile) {
 		flags &= ~(IOCB_DSYNC | IOCB_SYNC);
-	else if (iocb_is_dsync(iocb))
+	} else if (iocb_is_dsync(iocb)) {
+		/* The real file knows nothing of the mount's option sync. */
+		flags |= IOCB_DSYNC;
 		ret = veneer_sync_name(inode, real);
+	}
 	if (ret)
 		return ret;
 	/* For file_remove_privs(), and the size to append to. */

@@ -310,6 +310,56 @@ TEST_F(io, copy_to_direct)
 }
 
 /* Clones work where the file system below has them. */
+/* Pages of a file that the disk does not have, from offset on; or -1. */
+static long long unwritten(int fd, uint64_t offset, uint64_t len)
+{
+	struct {
+		uint64_t offset, len;
+	} range = { offset, len };
+	struct {
+		uint64_t cached, dirty, writeback, evicted, recently_evicted;
+	} said;
+
+	if (syscall(451 /* cachestat */, fd, &range, &said, 0))
+		return -1;
+	return said.dirty + said.writeback;
+}
+
+/* What the mount options say of all writes. */
+TEST_F(io, option_sync)
+{
+	struct world *w = &self->w;
+	static const char *const files[] = { "d/big", "d/small" };
+	int fd, real;
+
+	OK(world_umount(w));
+	w->option[0][0] = "sync";
+	OK(world_mount(w));
+	for (int i = 0; i < 2; i++) {
+		/* So that there is something that a write can leave unwritten. */
+		fd = OK(openat(w->pfd, files[i], O_WRONLY | O_CLOEXEC));
+		OK(pwrite(fd, "x", 1, 5000));
+		if (unwritten(fd, 4096, 4096) < 0)
+			SKIP(return, "the kernel has no cachestat");
+		EXPECT_EQ(1, unwritten(fd, 4096, 4096));
+		OK(fsync(fd));
+		if (unwritten(fd, 4096, 4096))
+			SKIP(return, "the file system below is nowhere but in memory");
+		close(fd);
+
+		fd = OK(openat(w->mfd, files[i], O_WRONLY | O_CLOEXEC));
+		OK(pwrite(fd, "x", 1, 5000));
+		real = OK(open(join(w->upper, files[i]), O_RDONLY | O_CLOEXEC));
+		EXPECT_EQ(0, unwritten(real, 0, 0));
+		/* Again, when it is all there. */
+		OK(pwrite(fd, "y", 1, 5001));
+		EXPECT_EQ(0, unwritten(real, 0, 0));
+		close(real);
+		close(fd);
+	}
+	w->no_compare = true;
+}
+
 TEST_F(io, clone)
 {
 	struct world *w = &self->w;
