@@ -8,6 +8,7 @@
 
 #include "acl.h"
 #include "attr.h"
+#include "chain.h"
 #include "compat.h"
 #include "dir.h"
 #include "file.h"
@@ -78,9 +79,12 @@ void veneer_inode_real(const struct inode *inode, struct path *real)
 /* The uppermost file of a layer that has data of a file that is not whole. */
 static int below_data(const struct inode *inode, struct path *data)
 {
-	const struct veneer_inode *vi = veneer_inode(inode);
+	struct veneer_chain *chain = veneer_inode_chain(inode);
 
-	return vi->data_err ? : veneer_stack_data(vi->below, data);
+	if (IS_ERR(chain))
+		return PTR_ERR(chain);
+	veneer_chain_path(chain, 0, data);
+	return 0;
 }
 
 /**

@@ -45,7 +45,7 @@ struct veneer_run veneer_source_below(const struct inode *inode, loff_t pos,
 	if (split && from_upper(split, pos, &run.len))
 		return run;
 
-	chain = split ? split->chain : veneer_inode_chain(inode);
+	chain = veneer_inode_chain(inode);
 	/* Known since the file was opened. */
 	if (WARN_ON_ONCE(IS_ERR(chain)))
 		return run;

@@ -28,7 +28,6 @@
 #include "mapfile.h"
 #include "save.h"
 #include "split.h"
-#include "stack.h"
 
 #define FILL_CHUNK	SZ_256K
 
@@ -110,11 +109,6 @@ struct veneer_split *veneer_split_new(const struct inode *inode,
 	err = PTR_ERR_OR_ZERO(split->record.path);
 	if (err) {
 		split->record.path = NULL;
-	} else {
-		split->chain = veneer_stack_chain(veneer_inode(inode)->below);
-		err = PTR_ERR_OR_ZERO(split->chain);
-	}
-	if (err) {
 		veneer_split_free(split);
 		return ERR_PTR(err);
 	}
@@ -163,17 +157,14 @@ int veneer_split_load(struct inode *inode)
 	struct veneer_split *split;
 	int ret;
 
-	if (vi->data_err)
-		return vi->data_err;
+	ret = PTR_ERR_OR_ZERO(veneer_inode_chain(inode));
+	if (ret)
+		return ret;
 	split = split_alloc();
 	if (!split)
 		return -ENOMEM;
 
-	split->chain = veneer_stack_chain(vi->below);
-	ret = PTR_ERR_OR_ZERO(split->chain);
-	if (!ret)
-		ret = veneer_record_get(&path, m->options.userxattr,
-					&split->record);
+	ret = veneer_record_get(&path, m->options.userxattr, &split->record);
 	/* It was there when the name was looked up. */
 	if (!ret || (ret > 0 && !(split->record.flags & VENEER_SPLIT_MAP)))
 		ret = -ESTALE;
@@ -265,9 +256,9 @@ static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
 }
 
 /* Copies bytes from below to the same place in the upper; io_lock is held. */
-static int copy_from_below(struct inode *inode, struct veneer_split *split,
-			   loff_t pos, loff_t end)
+static int copy_from_below(struct inode *inode, loff_t pos, loff_t end)
 {
+	struct veneer_chain *chain = veneer_inode_chain(inode);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	const size_t room = min(end - pos, (loff_t)FILL_CHUNK);
 	struct file *inner;
@@ -287,7 +278,7 @@ static int copy_from_below(struct inode *inode, struct veneer_split *split,
 	while (pos < end && !err) {
 		size_t len = min(end - pos, (loff_t)room);
 
-		err = veneer_chain_read(split->chain, buf, len, pos);
+		err = veneer_chain_read(chain, buf, len, pos);
 		if (!err)
 			err = write_all(inner, buf, len, pos);
 		if (!err)
@@ -315,7 +306,7 @@ static int fill_block(struct inode *inode, struct veneer_split *split, u64 block
 
 	if (veneer_blockmap_test(&split->map, block))
 		return 0;
-	err = copy_from_below(inode, split, start,
+	err = copy_from_below(inode, start,
 			      min_t(loff_t, start + (1LL << shift),
 				    split->record.below_size));
 	if (!err) {
@@ -383,7 +374,7 @@ static ssize_t split_end(struct inode *inode, struct veneer_split *split,
 	/* Stopped within a block that was to be written all over? */
 	if (done < len && (end & mask) && end < below_size &&
 	    !veneer_blockmap_test(&split->map, end >> shift)) {
-		err = copy_from_below(inode, split, end,
+		err = copy_from_below(inode, end,
 				      min(below_size, (end | mask) + 1));
 		if (err)
 			end = round_down(end, mask + 1);
@@ -491,9 +482,9 @@ int veneer_split_reserve(struct inode *inode, loff_t pos, loff_t len)
 }
 
 /* Where the blocks can be shared on the disk, copying them is not needed. */
-static bool clone_blocks(struct inode *inode, struct veneer_split *split,
-			 loff_t pos, loff_t end)
+static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 {
+	struct veneer_chain *chain = veneer_inode_chain(inode);
 	struct file *inner, *from;
 	unsigned int link;
 	loff_t run, ret = 0;
@@ -501,8 +492,8 @@ static bool clone_blocks(struct inode *inode, struct veneer_split *split,
 	inner = veneer_inner_get(inode);
 	if (IS_ERR(inner))
 		return false;
-	link = veneer_chain_source(split->chain, pos, end - pos, &run);
-	from = veneer_chain_file(split->chain, link);
+	link = veneer_chain_source(chain, pos, end - pos, &run);
+	from = veneer_chain_file(chain, link);
 	if (run == end - pos && !IS_ERR(from) &&
 	    file_inode(from)->i_sb == file_inode(inner)->i_sb &&
 	    inner->f_op->remap_file_range) {
@@ -531,12 +522,13 @@ static loff_t hole_end(struct file *file, loff_t pos, loff_t end)
 static loff_t common_hole(struct inode *inode, struct veneer_split *split,
 			  loff_t pos, loff_t end)
 {
+	struct veneer_chain *chain = veneer_inode_chain(inode);
 	struct file *inner, *from;
 	unsigned int link;
 	loff_t run;
 
-	link = veneer_chain_source(split->chain, pos, end - pos, &run);
-	from = veneer_chain_file(split->chain, link);
+	link = veneer_chain_source(chain, pos, end - pos, &run);
+	from = veneer_chain_file(chain, link);
 	inner = veneer_inner_get(inode);
 	if (IS_ERR(inner))
 		return pos;
@@ -576,12 +568,12 @@ static int fill_some(struct inode *inode, struct veneer_split *split,
 		to = hole;
 		err = veneer_blockmap_reserve(&split->map, first,
 					      (to - 1) >> shift);
-	} else if (!clone_blocks(inode, split, from, to)) {
+	} else if (!clone_blocks(inode, from, to)) {
 		to = min(to, from + max_t(loff_t, FILL_CHUNK, 1LL << shift));
 		err = veneer_blockmap_reserve(&split->map, first,
 					      (to - 1) >> shift);
 		if (!err)
-			err = copy_from_below(inode, split, from, to);
+			err = copy_from_below(inode, from, to);
 		if (!err)
 			veneer_count(veneer_mount(inode->i_sb), blocks_copied,
 				     ((to - 1) >> shift) - first + 1);

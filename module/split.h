@@ -9,10 +9,9 @@
 #include "mount.h"
 #include "record.h"
 
-struct veneer_chain;
-
 /**
- * struct veneer_split - the split state of a file
+ * struct veneer_split - the split state of a file, whose veneer_inode_chain()
+ * is known as long as it has one
  * @flush_lock: held while the map is saved, and by whatever else changes the
  *	record on disk.  See mount.h for its place
  * @record: what the record on disk says; under @flush_lock, but for what is
@@ -20,7 +19,6 @@ struct veneer_chain;
  *	@record.below_size is written under veneer_inode.io_lock, too, and read
  *	without a lock by veneer_below_size()
  * @map: the block map.  Bits are set under veneer_inode.io_lock
- * @chain: the file below; lives as long as the inode
  * @finished: the record is gone: the file is whole.  Under @flush_lock
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
@@ -35,7 +33,6 @@ struct veneer_split {
 	struct mutex		flush_lock;	/* as said above */
 	struct veneer_record	record;
 	struct veneer_blockmap	map;
-	struct veneer_chain	*chain;
 	bool			finished;
 	bool			stale;
 	unsigned long		saves;

@@ -98,7 +98,6 @@ struct dentry *veneer_stack_walk(struct dentry *root, const char *path);
 
 void veneer_stack_real(const struct dentry *below, struct path *real);
 unsigned int veneer_stack_place(const struct dentry *below, struct path *real);
-int veneer_stack_data(struct dentry *below, struct path *data);
 struct veneer_chain *veneer_stack_chain(struct dentry *below);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);

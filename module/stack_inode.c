@@ -452,23 +452,6 @@ struct veneer_chain *veneer_stack_chain(struct dentry *below)
 	return chain;
 }
 
-/**
- * veneer_stack_data - the uppermost object of a layer that has data of a file
- * @below: a regular file of a stack
- * @data: receives the path; no references: it lives as long as @below
- *
- * Return: 0 or a negative error.
- */
-int veneer_stack_data(struct dentry *below, struct path *data)
-{
-	struct veneer_chain *chain = veneer_stack_chain(below);
-
-	if (IS_ERR(chain))
-		return PTR_ERR(chain);
-	veneer_chain_path(chain, 0, data);
-	return 0;
-}
-
 static void stack_inode_init_once(void *inode)
 {
 	inode_init_once(&((struct veneer_stack_inode *)inode)->vfs_inode);
