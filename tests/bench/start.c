@@ -173,8 +173,12 @@ static void measure(int way, unsigned int layers)
 
 	MUST(pipe2(said, O_CLOEXEC), "make", "a pipe");
 	MUST(pipe2(hold, O_CLOEXEC), "make", "a pipe");
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		took[i] = start(way, layers, i);
+		if (!((i + 1) % SOME) && i + 1 < n)
+			fprintf(stderr, "bench: %s, layers: %u: %u of %u run\n",
+				way_name[way], layers, i + 1, n);
+	}
 	end_processes();
 	close(said[0]);
 	close(said[1]);
