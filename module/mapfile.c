@@ -239,7 +239,6 @@ static struct dentry *dir_get(struct veneer_mount *m, struct dentry *parent,
 	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
 	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
 	struct dentry *dir;
-
 	int err;
 
 	dir = find(&root, parent, name);

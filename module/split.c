@@ -37,6 +37,7 @@ static struct veneer_split *split_alloc(void)
 					     GFP_KERNEL_ACCOUNT);
 
 	if (split) {
+		veneer_blockmap_init(&split->map, 0);
 		mutex_init(&split->flush_lock);
 		INIT_LIST_HEAD(&split->unsaved);
 	}
@@ -172,9 +173,7 @@ int veneer_split_load(struct inode *inode)
 		ret = veneer_mapfile_load(&root, vi->upper, &split->record,
 					  &split->map);
 	if (ret < 0) {
-		kfree(split->record.path);
-		mutex_destroy(&split->flush_lock);
-		kfree(split);
+		veneer_split_free(split);
 		return ret;
 	}
 	veneer_split_attach(inode, split);
