@@ -281,7 +281,7 @@ static int check_features(struct fs_context *fc, struct veneer_mount *m)
 	err = veneer_mark_set(&work, m->options.userxattr, VENEER_MARK_IMPURE,
 			      "y", 1);
 	if (err == -EOPNOTSUPP || err == -EPERM) {
-		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot hold %s attributes (error %d)",
+		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot hold %s attributes (error %d); choose a directory on ext4, xfs or tmpfs",
 			      m->options.upper_name,
 			      m->options.userxattr ? "user.*" : "trusted.*",
 			      err);
@@ -298,7 +298,7 @@ static int check_features(struct fs_context *fc, struct veneer_mount *m)
 	err = veneer_temp_take(m, temp, true);
 	/* What filesystems say to flags that they do not know. */
 	if (err == -EINVAL || err == -EOPNOTSUPP) {
-		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot leave a whiteout when it renames (error %d)",
+		veneer_fc_err(fc, "upperdir: the filesystem of '%s' cannot leave a whiteout when it renames (error %d); choose a directory on ext4, xfs or tmpfs",
 			      m->options.upper_name, err);
 		err = -EINVAL;
 	} else if (err) {

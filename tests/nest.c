@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Mounts whose layers are in another mount of the same kind: a container that
- * builds containers.
+ * Mounts whose layers are in another mount of the same kind, or in one of overlayfs:
+ * a container that builds containers.
  */
 #include "testing.h"
 
@@ -12,6 +12,8 @@ FIXTURE(nest)
 {
 	struct world w;
 	char inner[WORLD_PATH + 16];
+	char upper[WORLD_PATH + 16];	/* for a second mount, beside the first */
+	char work[WORLD_PATH + 16];
 };
 
 /* The outer mount has all that the inner one is made of, but for its upper. */
@@ -22,6 +24,10 @@ FIXTURE_SETUP(nest)
 	OK(world_begin(w, IN_LOWER));
 	snprintf(self->inner, sizeof(self->inner), "%s/inner", w->root);
 	OK(mkdir(self->inner, 0755));
+	snprintf(self->upper, sizeof(self->upper), "%s/upper2", w->root);
+	OK(mkdir(self->upper, 0755));
+	snprintf(self->work, sizeof(self->work), "%s/work2", w->root);
+	OK(mkdir(self->work, 0755));
 	OK(put_dir(w, "low", 0755));
 	OK(put_dir(w, "low/d", 0755));
 	OK(put_pattern(w, "low/d/file", 100000, 1));
@@ -81,14 +87,10 @@ TEST_F(nest, read_only)
 TEST_F(nest, writable)
 {
 	struct world *w = &self->w;
-	char upper[WORLD_PATH + 16], work[WORLD_PATH + 16];
 
-	snprintf(upper, sizeof(upper), "%s/upper2", w->root);
-	snprintf(work, sizeof(work), "%s/work2", w->root);
-	OK(mkdir(upper, 0755));
-	OK(mkdir(work, 0755));
 	for (int round = 0; round < 2; round++) {
-		CHECK(!mount_inner(w, world_fstype(), self->inner, upper, work), "%s: %s",
+		CHECK(!mount_inner(w, world_fstype(), self->inner, self->upper,
+				   self->work), "%s: %s",
 		      err_name(errno), w->log);
 		if (!round) {
 			OK(unlink(I("d/gone")));
@@ -145,15 +147,10 @@ TEST_F(nest, whiteout_inside)
 TEST_F(nest, overlayfs_on_top)
 {
 	struct world *w = &self->w;
-	char upper[WORLD_PATH + 16], work[WORLD_PATH + 16];
 
 	if (world_is_overlay())
 		SKIP(return, "nothing new");
-	snprintf(upper, sizeof(upper), "%s/upper2", w->root);
-	snprintf(work, sizeof(work), "%s/work2", w->root);
-	OK(mkdir(upper, 0755));
-	OK(mkdir(work, 0755));
-	if (mount_inner(w, "overlay", self->inner, upper, work)) {
+	if (mount_inner(w, "overlay", self->inner, self->upper, self->work)) {
 		CHECK(errno == ENODEV, "%s: %s", err_name(errno), w->log);
 		SKIP(return, "this kernel has no overlayfs");
 	}
@@ -164,6 +161,146 @@ TEST_F(nest, overlayfs_on_top)
 	EXPECT_EQ(0, same_bytes(I("moved/inside"), "inside", 6));
 	EXPECT_EQ(0, same_bytes(M("high/d/new"), "new", 3));
 	OK(umount(self->inner));
+}
+
+/*
+ * The same layers in overlayfs, with an upper on a plain filesystem, as in a
+ * container whose own root is overlayfs and which has a volume for the uppers.
+ */
+FIXTURE(on_overlayfs)
+{
+	struct world w;
+	char outer[WORLD_PATH + 16];
+	char over[WORLD_PATH + 16];	/* the upper and the workdir of the outer mount */
+	char under[WORLD_PATH + 16];
+};
+
+FIXTURE_SETUP(on_overlayfs)
+{
+	struct world *w = &self->w;
+	const char *option[][2] = {
+		{ "source", "outer" }, { "lowerdir+", w->layer[0] },
+		{ "upperdir", self->over }, { "workdir", self->under }, { }
+	};
+	int fd;
+
+	OK(world_begin(w, IN_LAYER));
+	snprintf(self->outer, sizeof(self->outer), "%s/outer", w->root);
+	snprintf(self->over, sizeof(self->over), "%s/over", w->root);
+	snprintf(self->under, sizeof(self->under), "%s/under", w->root);
+	OK(mkdir(self->outer, 0755));
+	OK(mkdir(self->over, 0755));
+	OK(mkdir(self->under, 0755));
+	OK(put_dir(w, "low", 0755));
+	OK(put_pattern(w, "low/file", 400000, 1));
+	OK(put_text(w, "low/gone", "gone"));
+	OK(put_dir(w, "low/hidden", 0755));
+	OK(put_text(w, "low/hidden/inside", "inside"));
+	OK(put_dir(w, "low/renamed", 0755));
+	OK(put_text(w, "low/renamed/inside", "inside"));
+	OK(put_dir(w, "high", 0755));
+	OK(put_dir(w, "high/hidden", 0755));
+	w->no_compare = true;
+	fd = fs_mount("overlay", option, 0, self->outer, w->log, sizeof(w->log));
+	if (fd == -ENODEV)
+		SKIP(return, "this kernel has no overlayfs");
+	CHECK(fd >= 0, "%s: %s", err_name(-fd), w->log);
+	close(fd);
+}
+
+FIXTURE_TEARDOWN(on_overlayfs)
+{
+	umount2(self->w.mnt, MNT_DETACH);
+	umount2(self->outer, MNT_DETACH);
+	FINISH(&self->w);
+}
+
+#define O(rel) join(self->outer, rel)
+
+static int mount_on_overlayfs(struct world *w, const char *outer, const char *upper,
+			      const char *work)
+{
+	char high[PATH_MAX], low[PATH_MAX];
+	const char *option[][2] = {
+		{ "source", "inner" }, { "lowerdir+", high }, { "lowerdir+", low },
+		{ "upperdir", upper }, { "workdir", work }, { }
+	};
+	int fd;
+
+	strcpy(high, join(outer, "high"));
+	strcpy(low, join(outer, "low"));
+	fd = fs_mount(world_fstype(), option, 0, w->mnt, w->log, sizeof(w->log));
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	return close(fd);
+}
+
+TEST_F(on_overlayfs, layers)
+{
+	struct world *w = &self->w;
+	char expect[400000];
+	struct stat before, st;
+
+	if (world_is_overlay())
+		SKIP(return, "redirects are off by default, and so are numbers");
+	/* What a builder writes there: overlayfs escapes it, and shows it as it is. */
+	OK(setxattr(O("high/hidden"), "trusted.overlay.opaque", "y", 1, 0));
+	OK(mkdir(O("high/alias"), 0755));
+	OK(setxattr(O("high/alias"), "trusted.overlay.redirect", "/renamed", 8, 0));
+	OK(store_at(O("low/file"), "outer", 5, 8192));
+
+	fill_pattern(expect, sizeof(expect), 0, 1);
+	memcpy(expect + 8192, "outer", 5);
+	for (int round = 0; round < 3; round++) {
+		CHECK(!mount_on_overlayfs(w, self->outer, w->upper, w->work), "%s: %s",
+		      err_name(errno), w->log);
+		OK(stat(M("file"), &st));
+		if (!round) {
+			before = st;
+			EXPECT_EQ(0, same_bytes(M("file"), expect, sizeof(expect)));
+			OK(store_at(M("file"), "inner", 5, 200000));
+			memcpy(expect + 200000, "inner", 5);
+			OK(unlink(M("gone")));
+			OK(rename(M("alias"), M("moved")));
+		}
+		CHECK(st.st_ino == before.st_ino, "round %d: number %lu, was %lu", round,
+		      st.st_ino, before.st_ino);
+		EXPECT_EQ(0, same_bytes(M("file"), expect, sizeof(expect)));
+		FAILS(ENOENT, access(M("gone"), F_OK));
+		FAILS(ENOENT, access(M("hidden/inside"), F_OK));
+		FAILS(ENOENT, access(M("alias"), F_OK));
+		EXPECT_EQ(0, same_bytes(M("moved/inside"), "inside", 6));
+		EXPECT_EQ(0, tree_compare(w->mnt, TREE_CHECK, w->mnt, 0));
+		OK(umount(w->mnt));
+		/* A block was written there, not the file. */
+		OK(stat(U("file"), &st));
+		CHECK(st.st_blocks * 512 < 100000, "%ld bytes", st.st_blocks * 512);
+	}
+	/* And the outer mount has not changed. */
+	memset(expect, 0, sizeof(expect));
+	fill_pattern(expect, sizeof(expect), 0, 1);
+	memcpy(expect + 8192, "outer", 5);
+	EXPECT_EQ(0, same_bytes(O("low/file"), expect, sizeof(expect)));
+	EXPECT_EQ(0, same_bytes(O("low/gone"), "gone", 4));
+	OK(umount(self->outer));
+}
+
+/* overlayfs takes no flags to a rename but those of rename(2), not even from us. */
+TEST_F(on_overlayfs, upper)
+{
+	struct world *w = &self->w;
+	char upper[PATH_MAX], work[PATH_MAX];
+
+	OK(mkdir(O("upper"), 0755));
+	OK(mkdir(O("work"), 0755));
+	strcpy(upper, O("upper"));
+	strcpy(work, O("work"));
+	FAILS(EINVAL, mount_on_overlayfs(w, self->outer, upper, work));
+	if (!world_is_overlay())
+		CHECK(strstr(w->log, upper) && strstr(w->log, "choose"), "said: %s", w->log);
+	OK(umount(self->outer));
 }
 
 /* A mount over itself has to end: the depth of stacks is bounded. */
