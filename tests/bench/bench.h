@@ -54,6 +54,8 @@ uint64_t unmount_only(const char *name);
 void unmount_image(const char *name);
 /* The mount point; valid for 32 calls. */
 const char *image_root(const char *name);
+/* The same of an image that has its system's name, or work_dir/plain. */
+const char *system_root(int system);
 
 #define MIB (1ULL << 20)
 

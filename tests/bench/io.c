@@ -164,11 +164,6 @@ static void fill_file(const char *path)
 	free(all);
 }
 
-static const char *root_of(int system)
-{
-	return system == PLAIN ? join(work_dir, "plain") : image_root(system_name[system]);
-}
-
 /*
  * Where in memory an inode and its pages happen to lie says several percent,
  * and nothing else moves them: so in each round they lie somewhere else.  The
@@ -179,26 +174,23 @@ static void new_places(void)
 	drop_caches();
 	for (int system = 0; system < SYSTEMS; system++)
 		for (int state = 0; state < STATES; state++)
-			read_seq(join(root_of(system), state_name[state]));
+			read_seq(join(system_root(system), state_name[state]));
 }
 
 void bench_io(void)
 {
-	uint64_t *took[JOBS][STATES][SYSTEMS];
+	uint64_t (*took)[STATES][SYSTEMS][rounds] = calloc(JOBS, sizeof(*took));
 	const char *layers[1];
 
+	if (!took)
+		die("measure", "files");
 	layers[0] = strdup(join(work_dir, "layer"));
 	make_dir(layers[0]);
-	make_dir(join(work_dir, "plain"));
+	make_dir(system_root(PLAIN));
 	for (int state = 0; state < STATES; state++) {
 		fill_file(join(layers[0], state_name[state]));
-		fill_file(join(join(work_dir, "plain"), state_name[state]));
+		fill_file(join(system_root(PLAIN), state_name[state]));
 	}
-	for (unsigned int j = 0; j < JOBS; j++)
-		for (int state = 0; state < STATES; state++)
-			for (int system = 0; system < SYSTEMS; system++)
-				if (!(took[j][state][system] = calloc(rounds, sizeof(uint64_t))))
-					die("measure", job[j].name);
 	sync();
 	for (int system = 0; system < STACKED; system++) {
 		mount_image(system, layers, 1, system_name[system]);
@@ -212,7 +204,7 @@ void bench_io(void)
 			for (int state = 0; state < STATES; state++)
 				for (int n = 0; n < ORDERS * SYSTEMS; n++) {
 					int system = take_turns(n % SYSTEMS, n / SYSTEMS);
-					const char *path = join(root_of(system), state_name[state]);
+					const char *path = join(system_root(system), state_name[state]);
 					uint64_t t, *best = &took[j][state][system][r];
 
 					if (job[j].changes && state == UNTOUCHED)
@@ -231,10 +223,8 @@ void bench_io(void)
 		for (int state = 0; state < STATES; state++) {
 			uint64_t all[SYSTEMS];
 
-			for (int system = 0; system < SYSTEMS; system++) {
+			for (int system = 0; system < SYSTEMS; system++)
 				all[system] = median(took[j][state][system], rounds);
-				free(took[j][state][system]);
-			}
 			if (!all[VENEER])
 				continue;
 			printf("%-26s %-10s %10llu %10llu %10llu %8.3f\n", job[j].name,
@@ -245,5 +235,8 @@ void bench_io(void)
 		}
 	for (int system = 0; system < STACKED; system++)
 		unmount_image(system_name[system]);
+	if (remove_tree(layers[0]) || remove_tree(system_root(PLAIN)))
+		exit(1);
+	free(took);
 	free((void *)layers[0]);
 }

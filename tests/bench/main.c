@@ -62,6 +62,11 @@ const char *image_root(const char *name)
 	return join(join(work_dir, name), "mnt");
 }
 
+const char *system_root(int system)
+{
+	return system == PLAIN ? join(work_dir, "plain") : image_root(system_name[system]);
+}
+
 /* Mounts with these options, of which there are n, and a new upper. */
 static uint64_t mount_with(int system, const char *option[][2], unsigned int n,
 			   const char *name)

@@ -88,26 +88,23 @@ static void change_part(const char *path)
 void bench_steady(void)
 {
 	static uint64_t best[JOBS][SYSTEMS];
-	const char *layer = strdup(join(work_dir, "layer")), *root[SYSTEMS];
+	const char *layer = strdup(join(work_dir, "layer"));
 
 	make_dir(layer);
-	make_dir(join(work_dir, "plain"));
+	make_dir(system_root(PLAIN));
 	make_file(file_name(layer, 0), SIZE, SIZE);
-	root[PLAIN] = strdup(join(work_dir, "plain"));
-	make_file(file_name(root[PLAIN], 0), SIZE, SIZE);
-	for (int system = 0; system < STACKED; system++) {
+	make_file(file_name(system_root(PLAIN), 0), SIZE, SIZE);
+	for (int system = 0; system < STACKED; system++)
 		mount_image(system, &layer, 1, system_name[system]);
-		root[system] = strdup(image_root(system_name[system]));
-	}
 	sync();
 	for (int system = 0; system < SYSTEMS; system++)
-		change_part(file_name(root[system], 0));
+		change_part(file_name(system_root(system), 0));
 	/* The first round is not counted. */
 	for (size_t n = 0; n < JOBS; n++)
 		for (unsigned int r = 0; r <= rounds; r++)
 			for (int i = 0; i < SYSTEMS; i++) {
 				int system = take_turns(i, r);
-				uint64_t t = run(&job[n], file_name(root[system], 0));
+				uint64_t t = run(&job[n], file_name(system_root(system), 0));
 
 				if (r && (!best[n][system] || t < best[n][system]))
 					best[n][system] = t;
@@ -123,9 +120,7 @@ void bench_steady(void)
 		       (double)best[n][VENEER] / (best[n][OVERLAY] ?: 1));
 	for (int system = 0; system < STACKED; system++)
 		unmount_image(system_name[system]);
-	if (remove_tree(layer) || remove_tree(root[PLAIN]))
+	if (remove_tree(layer) || remove_tree(system_root(PLAIN)))
 		exit(1);
-	for (int system = 0; system < SYSTEMS; system++)
-		free((void *)root[system]);
 	free((void *)layer);
 }
