@@ -137,7 +137,12 @@ static struct dentry *make_over_whiteout(struct veneer_mount *m,
 	if (!err)
 		err = veneer_temp_install(m, temp, veneer_upper(dir), name);
 	if (err) {
-		veneer_temp_discard(m, temp);
+		/*
+		 * What has lost its only name can get no other one: an object
+		 * from O_TMPFILE keeps this one until the next mount.
+		 */
+		if (!new->hardlink || d_inode(temp)->i_nlink > 1)
+			veneer_temp_discard(m, temp);
 		dput(temp);
 		temp = ERR_PTR(err);
 	}
@@ -391,6 +396,7 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 	struct inode *inode = d_inode(old);
 	struct veneer_mount *m = veneer_mount(dir->i_sb);
 	struct dentry *upper;
+	unsigned int nlink;
 	int err;
 
 	if (veneer_is_reserved(dir, dentry))
@@ -418,8 +424,10 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 			err = veneer_mark_impure(dir);
 		if (!err && veneer_inode(inode)->links)
 			err = veneer_links_settle(inode);
+		nlink = veneer_upper_nlink(inode);
 		upper = err ? ERR_PTR(err) :
 			make_named(m, dir, dentry->d_name.name, &new);
+		veneer_count_stray(inode, nlink + !IS_ERR(upper));
 	}
 	mnt_drop_write(m->upper);
 	mutex_unlock(&veneer_inode(inode)->lock);

@@ -123,6 +123,40 @@ int veneer_inode_data(const struct inode *inode, struct path *data)
 	return below_data(inode, data);
 }
 
+/**
+ * veneer_upper_nlink - how many names an object has in the upper
+ * @inode: an object of a mount that has an upper, no directory; its lock or
+ *	i_lock held
+ */
+unsigned int veneer_upper_nlink(const struct inode *inode)
+{
+	const struct inode *real = d_inode(veneer_inode(inode)->upper);
+	struct xarray *strays = &veneer_mount(inode->i_sb)->strays;
+	unsigned long stray = xa_to_value(xa_load(strays, real->i_ino));
+
+	return real->i_nlink - min_t(unsigned long, real->i_nlink, stray);
+}
+
+/**
+ * veneer_count_stray - after the number of an object's names has changed
+ * @inode: an object of a mount that has an upper, no directory; its lock held
+ * @nlink: what veneer_upper_nlink() is to be now
+ *
+ * A name that was to go, or did not get where it was to be, may be in work/
+ * still, when removing it has failed.
+ */
+void veneer_count_stray(const struct inode *inode, unsigned int nlink)
+{
+	const struct inode *real = d_inode(veneer_inode(inode)->upper);
+	struct xarray *strays = &veneer_mount(inode->i_sb)->strays;
+
+	lockdep_assert_held(&veneer_inode(inode)->lock);
+	/* Without memory for it, the object has a name more than it shows. */
+	if (nlink < real->i_nlink)
+		xa_store(strays, real->i_ino,
+			 xa_mk_value(real->i_nlink - nlink), GFP_KERNEL);
+}
+
 static unsigned int shown_nlink(const struct inode *inode,
 				const struct inode *real)
 {
@@ -136,10 +170,11 @@ static unsigned int shown_nlink(const struct inode *inode,
 	    (vi->upper || veneer_stack_is_merged(vi->below)))
 		return 1;
 	if (vi->links)
-		return veneer_links_count(vi->links, real->i_nlink);
+		return veneer_links_count(vi->links, veneer_upper_nlink(inode));
 	if (!S_ISDIR(inode->i_mode) && !vi->upper)
 		return veneer_stack_nlink(vi->below);
-	return real->i_nlink;
+	return S_ISDIR(inode->i_mode) ? real->i_nlink :
+					veneer_upper_nlink(inode);
 }
 
 /**

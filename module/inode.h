@@ -227,6 +227,8 @@ struct inode *veneer_inode_find(struct super_block *sb, struct dentry *upper,
 void veneer_inode_set_upper(struct inode *inode, struct dentry *upper);
 void veneer_inode_real(const struct inode *inode, struct path *real);
 int veneer_inode_data(const struct inode *inode, struct path *data);
+unsigned int veneer_upper_nlink(const struct inode *inode);
+void veneer_count_stray(const struct inode *inode, unsigned int nlink);
 void veneer_copyattr(struct inode *inode);
 void veneer_inode_lost_name(struct inode *inode);
 bool veneer_has_origin(const struct inode *inode);

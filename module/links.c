@@ -569,7 +569,7 @@ int veneer_links_settle(struct inode *inode)
 	lockdep_assert_held(&veneer_inode(inode)->lock);
 	if (links.left == links.left_else)
 		return 0;
-	links.left = veneer_links_left(&links, d_inode(veneer_upper(inode))->i_nlink);
+	links.left = veneer_links_left(&links, veneer_upper_nlink(inode));
 	links.left_else = links.left;
 	return change_counts(inode, &links);
 }
@@ -588,7 +588,7 @@ static int link_into(struct veneer_mount *m, struct inode *inode,
 
 	settled = *veneer_inode(inode)->links;
 	links = settled;
-	links.nlink = d_inode(veneer_upper(inode))->i_nlink;
+	links.nlink = veneer_upper_nlink(inode);
 	if (links.left_else)
 		links.left_else--;
 	err = change_counts(inode, &links);
@@ -690,7 +690,7 @@ void veneer_links_lost_name(struct inode *inode)
 	struct entry *entry;
 
 	lockdep_assert_held(&veneer_inode(inode)->lock);
-	if (veneer_links_count(links, d_inode(upper)->i_nlink))
+	if (veneer_links_count(links, veneer_upper_nlink(inode)))
 		return;
 
 	mutex_lock(&m->links.lock);

@@ -42,6 +42,7 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "links.h"
 #include "options.h"
@@ -69,6 +70,9 @@
  *	when it was mounted
  * @namelen: longest name
  * @links: objects with several names below that are in the upper
+ * @strays: by the number of an object of the upper: how many of its links are in
+ *	work/ and could not be removed, which the next mount will.  They are no
+ *	names.  An entry changes under its inode's veneer_inode.lock
  * @unsaved_lock: protects @unsaved; nothing but an inode's i_lock is taken
  *	under it
  * @unsaved: split files that may have something that the disk does not know of,
@@ -81,8 +85,9 @@
  * @tunables: numbers that decide how it copies
  * @stats: what has happened in it
  *
- * Fixed before the superblock can be found, but for @temp_id, @links, @unsaved,
- * @tunables and @stats; lives until after the superblock's last inode is gone.
+ * Fixed before the superblock can be found, but for @temp_id, @links, @strays,
+ * @unsaved, @tunables and @stats; lives until after the superblock's last inode
+ * is gone.
  */
 struct veneer_mount {
 	const struct cred	*cred;
@@ -97,6 +102,7 @@ struct veneer_mount {
 	errseq_t		wb_err;
 	long			namelen;
 	struct veneer_links_index links;
+	struct xarray		strays;
 	spinlock_t		unsaved_lock;	/* as said above */
 	struct list_head	unsaved;
 	struct mutex		save_lock;	/* as said above */

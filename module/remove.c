@@ -75,7 +75,9 @@ static int remove_upper(struct veneer_mount *m, struct inode *dir,
 static int remove_name(struct veneer_mount *m, struct inode *dir,
 		       const struct dentry *dentry, bool *whiteout)
 {
+	struct inode *inode = d_inode(dentry);
 	struct dentry *upper, *below;
+	unsigned int nlink;
 	int err;
 
 	below = veneer_find_below(dir, dentry);
@@ -87,11 +89,17 @@ static int remove_name(struct veneer_mount *m, struct inode *dir,
 	upper = upper_at_name(m, dir, dentry);
 	if (IS_ERR(upper))
 		return PTR_ERR(upper);
-	if (upper)
+	if (!upper)
+		return veneer_upper_whiteout(m, veneer_upper(dir),
+					     dentry->d_name.name);
+	if (d_is_dir(upper)) {
 		err = remove_upper(m, dir, upper, *whiteout);
-	else
-		err = veneer_upper_whiteout(m, veneer_upper(dir),
-					    dentry->d_name.name);
+	} else {
+		nlink = veneer_upper_nlink(inode);
+		err = remove_upper(m, dir, upper, *whiteout);
+		if (!err)
+			veneer_count_stray(inode, nlink - 1);
+	}
 	dput(upper);
 	return err;
 }

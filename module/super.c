@@ -58,6 +58,7 @@ static void mount_free(struct veneer_mount *m)
 		return;
 	veneer_unclaim(m);
 	veneer_links_destroy(&m->links);
+	xa_destroy(&m->strays);
 	dput(m->work);
 	dput(m->workdir);
 	if (m->upper)
@@ -206,6 +207,7 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	if (!m)
 		return ERR_PTR(-ENOMEM);
 
+	xa_init(&m->strays);
 	m->cred = mounter_cred(fc);
 	if (!m->cred) {
 		kfree(m);

@@ -516,6 +516,8 @@ static void all_faults(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *
 		for (int next = 0; next < nexts; next++)
 			if (all || n % nexts == next)
 				fault(_metadata, self, op, kind, warm, n, next);
+	for (int next = 0; op->tail && !all && next < nexts; next++)
+		fault(_metadata, self, op, kind, warm, nr, next);
 	TH_LOG("%d %s, %s", nr, kind_name[kind], warm ? "warm" : "cold");
 }
 

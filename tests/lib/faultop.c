@@ -426,7 +426,7 @@ OP(symlink, symlinkat("target", r->at, "d/new"));
 OP(symlink_over, symlinkat("target", r->at, "d/gone"));
 OP(tmpfile, opens(openat(r->at, "e", O_TMPFILE | RW, 0640)));
 OP(link, linkat(r->at, "e/a/big", r->at, "d/new", 0));
-OP(link_over, linkat(r->at, "small", r->at, "d/gone", 0));
+OP(link_over, linkat(r->at, "small", r->at, "d/gone", 0), .tail = true);
 OP(link_linked, linkat(r->at, "linked", r->at, "d/new", 0));
 OP(link_upper, linkat(r->at, "up/f", r->at, "up/new", 0));
 
@@ -437,13 +437,13 @@ static int begin_link_tmpfile(struct fault_run *r)
 }
 
 OP(link_tmpfile, linkat(r->fd, "", r->at, "d/gone", AT_EMPTY_PATH),
-   .begin = begin_link_tmpfile);
+   .begin = begin_link_tmpfile, .tail = true);
 
 OP(unlink, unlinkat(r->at, "d/x", 0));
 OP(unlink_upper, unlinkat(r->at, "up/f", 0));
 OP(unlink_meta, unlinkat(r->at, "meta", 0));
 OP(unlink_split, unlinkat(r->at, "split", 0));
-OP(unlink_linked, unlinkat(r->at, "d/linked", 0));
+OP(unlink_linked, unlinkat(r->at, "d/linked", 0), .tail = true);
 OPENED(unlink_open, "split", O_RDWR, unlinkat(r->at, "split", 0));
 OP(rmdir, unlinkat(r->at, "empty", AT_REMOVEDIR));
 OP(rmdir_upper, unlinkat(r->at, "up/empty", AT_REMOVEDIR));

@@ -35,6 +35,7 @@ struct fault_run {
  * @bytes: the file whose bytes change, some of them perhaps, when the operation
  *	fails or does less than it was told
  * @cut: that file gets another size, too
+ * @tail: the last fault is tried by default, too: what is left over stays
  */
 struct fault_op {
 	int (*begin)(struct fault_run *r);
@@ -42,6 +43,7 @@ struct fault_op {
 	bool alone;
 	const char *bytes;
 	bool cut;
+	bool tail;
 };
 
 /* Layers, plain directory, and one layer that is the upper of an earlier mount. */
