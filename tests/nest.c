@@ -47,8 +47,9 @@ FIXTURE_TEARDOWN(nest)
 	FINISH(&self->w);
 }
 
-static int mount_inner(struct world *w, const char *type, const char *target,
-		       const char *upper, const char *work)
+/* The two layers are in the directory that is called outer. */
+static int mount_inner(struct world *w, const char *type, const char *outer,
+		       const char *target, const char *upper, const char *work)
 {
 	char high[PATH_MAX], low[PATH_MAX];
 	const char *option[][2] = {
@@ -58,8 +59,8 @@ static int mount_inner(struct world *w, const char *type, const char *target,
 	};
 	int fd;
 
-	strcpy(high, M("high"));
-	strcpy(low, M("low"));
+	strcpy(high, join(outer, "high"));
+	strcpy(low, join(outer, "low"));
 	fd = fs_mount(type, option, 0, target, w->log, sizeof(w->log));
 	if (fd < 0) {
 		errno = -fd;
@@ -74,7 +75,7 @@ TEST_F(nest, read_only)
 {
 	struct world *w = &self->w;
 
-	OK(mount_inner(w, world_fstype(), self->inner, NULL, NULL));
+	OK(mount_inner(w, world_fstype(), w->mnt, self->inner, NULL, NULL));
 	EXPECT_EQ(0, same_bytes(I("d/new"), "new", 3));
 	EXPECT_EQ(0, same_bytes(I("renamed/inside"), "inside", 6));
 	EXPECT_EQ(0, tree_compare(self->inner, TREE_CHECK | (w->tree_flags & TREE_NODINO),
@@ -89,8 +90,8 @@ TEST_F(nest, writable)
 	struct world *w = &self->w;
 
 	for (int round = 0; round < 2; round++) {
-		CHECK(!mount_inner(w, world_fstype(), self->inner, self->upper,
-				   self->work), "%s: %s",
+		CHECK(!mount_inner(w, world_fstype(), w->mnt, self->inner,
+				   self->upper, self->work), "%s: %s",
 		      err_name(errno), w->log);
 		if (!round) {
 			OK(unlink(I("d/gone")));
@@ -116,7 +117,7 @@ TEST_F(nest, marks_inside)
 	OK(setxattr(M("high/d"), "trusted.overlay.opaque", "y", 1, 0));
 	OK(mkdir(M("high/alias"), 0755));
 	OK(setxattr(M("high/alias"), "trusted.overlay.redirect", "/renamed", 8, 0));
-	OK(mount_inner(w, world_fstype(), self->inner, NULL, NULL));
+	OK(mount_inner(w, world_fstype(), w->mnt, self->inner, NULL, NULL));
 	FAILS(ENOENT, access(I("d/file"), F_OK));
 	EXPECT_EQ(0, same_bytes(I("d/new"), "new", 3));
 	EXPECT_EQ(0, same_bytes(I("alias/inside"), "inside", 6));
@@ -138,7 +139,7 @@ TEST_F(nest, whiteout_inside)
 	OK(mknod(M("high/d/gone"), S_IFCHR | 0600, makedev(0, 0)));
 	OK(lstat(M("high/d/gone"), &st));
 	CHECK(S_ISCHR(st.st_mode), "mode %o", st.st_mode);
-	OK(mount_inner(w, world_fstype(), self->inner, NULL, NULL));
+	OK(mount_inner(w, world_fstype(), w->mnt, self->inner, NULL, NULL));
 	FAILS(ENOENT, access(I("d/gone"), F_OK));
 	OK(umount(self->inner));
 }
@@ -150,7 +151,7 @@ TEST_F(nest, overlayfs_on_top)
 
 	if (world_is_overlay())
 		SKIP(return, "nothing new");
-	if (mount_inner(w, "overlay", self->inner, self->upper, self->work)) {
+	if (mount_inner(w, "overlay", w->mnt, self->inner, self->upper, self->work)) {
 		CHECK(errno == ENODEV, "%s: %s", err_name(errno), w->log);
 		SKIP(return, "this kernel has no overlayfs");
 	}
@@ -217,26 +218,6 @@ FIXTURE_TEARDOWN(on_overlayfs)
 
 #define O(rel) join(self->outer, rel)
 
-static int mount_on_overlayfs(struct world *w, const char *outer, const char *upper,
-			      const char *work)
-{
-	char high[PATH_MAX], low[PATH_MAX];
-	const char *option[][2] = {
-		{ "source", "inner" }, { "lowerdir+", high }, { "lowerdir+", low },
-		{ "upperdir", upper }, { "workdir", work }, { }
-	};
-	int fd;
-
-	strcpy(high, join(outer, "high"));
-	strcpy(low, join(outer, "low"));
-	fd = fs_mount(world_fstype(), option, 0, w->mnt, w->log, sizeof(w->log));
-	if (fd < 0) {
-		errno = -fd;
-		return -1;
-	}
-	return close(fd);
-}
-
 TEST_F(on_overlayfs, layers)
 {
 	struct world *w = &self->w;
@@ -254,7 +235,8 @@ TEST_F(on_overlayfs, layers)
 	fill_pattern(expect, sizeof(expect), 0, 1);
 	memcpy(expect + 8192, "outer", 5);
 	for (int round = 0; round < 3; round++) {
-		CHECK(!mount_on_overlayfs(w, self->outer, w->upper, w->work), "%s: %s",
+		CHECK(!mount_inner(w, world_fstype(), self->outer, w->mnt, w->upper,
+				   w->work), "%s: %s",
 		      err_name(errno), w->log);
 		OK(stat(M("file"), &st));
 		if (!round) {
@@ -279,7 +261,6 @@ TEST_F(on_overlayfs, layers)
 		CHECK(st.st_blocks * 512 < 100000, "%ld bytes", st.st_blocks * 512);
 	}
 	/* And the outer mount has not changed. */
-	memset(expect, 0, sizeof(expect));
 	fill_pattern(expect, sizeof(expect), 0, 1);
 	memcpy(expect + 8192, "outer", 5);
 	EXPECT_EQ(0, same_bytes(O("low/file"), expect, sizeof(expect)));
@@ -297,7 +278,8 @@ TEST_F(on_overlayfs, upper)
 	OK(mkdir(O("work"), 0755));
 	strcpy(upper, O("upper"));
 	strcpy(work, O("work"));
-	FAILS(EINVAL, mount_on_overlayfs(w, self->outer, upper, work));
+	FAILS(EINVAL, mount_inner(w, world_fstype(), self->outer, w->mnt, upper,
+				  work));
 	if (!world_is_overlay())
 		CHECK(strstr(w->log, upper) && strstr(w->log, "choose"), "said: %s", w->log);
 	OK(umount(self->outer));
