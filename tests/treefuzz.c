@@ -51,6 +51,7 @@
 #define HANG 240	/* seconds in which an operation ends */
 #define TURN 6		/* operations that are one actor's turn, at most */
 #define APART 200	/* operations that are made at the same time */
+#define REPORT 50000	/* operations after which a long run says how far it is */
 
 enum mode { TURNS, APART_MODE, MODES };
 
@@ -522,7 +523,7 @@ int main(int argc, char **argv)
 {
 	unsigned long long seed = strtoull(getenv("VENEER_FUZZ_SEED") ?: "0", NULL, 0);
 	unsigned int seconds = atoi(getenv("VENEER_FUZZ_SECONDS") ?: "30");
-	unsigned long long ops = 0, most = ~0ULL;
+	unsigned long long ops = 0, most = ~0ULL, report = REPORT;
 	unsigned int length = 1500, patience = 90, done = 0, failed = 0;
 	const char *replay = NULL, *output = NULL;
 	enum mode only = MODES;
@@ -599,6 +600,8 @@ int main(int argc, char **argv)
 		shared->mode = only != MODES ? only : (seed + done) % 4 ? TURNS : APART_MODE;
 		shared->planned = length < MAX_OPS ? length : MAX_OPS;
 		shared->count = 0;
+		for (; ops && shared->ops >= report; report += REPORT)
+			printf("# %llu operations\n", report);
 		if (!run_round(shared, false))
 			continue;
 		failed++;
