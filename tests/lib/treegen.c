@@ -107,12 +107,6 @@ void treegen(struct treeop *op, struct rng *r, unsigned int actor, const char *p
 		pick(r, plain, owner[1], op->kind == T_RENAME && rng_under(r, 2), op->b);
 	if (op->kind == T_TMPFILE && rng_under(r, 2))
 		*strrchr(op->a, '/') = 0;
-	/*
-	 * One that fails has moved the times of ext4's directory, of which others may
-	 * have a name in their hands.
-	 */
-	while (apart && op->kind == T_RENAME && treeop_rename_flags(op) & RENAME_WHITEOUT)
-		op->x++;
 	/* From the working directory, a name or two. */
 	if (rng_under(r, 10) == 0) {
 		op->x |= T_RELATIVE;
@@ -120,6 +114,12 @@ void treegen(struct treeop *op, struct rng *r, unsigned int actor, const char *p
 		if (*op->b && op->kind != T_SYMLINK)
 			random_name(r, owner[1], op->b);
 	}
+	/*
+	 * One that fails has moved the times of ext4's directory, of which others may
+	 * have a name in their hands. Last, since which flags it has hangs on all of op->x.
+	 */
+	while (apart && op->kind == T_RENAME && treeop_rename_flags(op) & RENAME_WHITEOUT)
+		op->x++;
 	/* An operation on what is open has no path. */
 	if (op->x & T_BY_SLOT && op->kind >= T_CHMOD && op->kind <= T_STATX &&
 	    op->kind != T_TRUNCATE && op->kind != T_READLINK)
