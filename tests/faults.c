@@ -416,6 +416,9 @@ static bool expected(const struct fault_op *op, enum kind kind, long err)
 		return true;
 	if (err == kind_error[kind] || err == ENOMEM)
 		return true;
+	/* What proc says when it cannot have an inode for a file of a process. */
+	if (kind == ALLOCATION && err == ENOENT && op == &fault_maps)
+		return true;
 	/* What tmpfs says when it cannot have an inode; an upper turned read-only. */
 	return err == (kind == ALLOCATION ? ENOSPC : EROFS);
 }
