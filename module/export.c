@@ -69,7 +69,7 @@ static bool is_known_by_below(const struct inode *inode)
 	if (!S_ISDIR(inode->i_mode) && !S_ISREG(inode->i_mode) &&
 	    veneer_mount(inode->i_sb)->options.userxattr)
 		return false;
-	return veneer_stack_is_straight(vi->below);
+	return veneer_stack_can_find(vi->below);
 }
 
 static int veneer_encode_fh(struct inode *inode, u32 *fh, int *max_len,

@@ -20,6 +20,7 @@
  *                   s_vfs_rename_mutex of the upper's filesystem
  *                     i_rwsem of the upper's directories and files: work/
  *                     first
+ *               veneer_stack_renames.lock: with none of the above
  *               i_rwsem of a directory of the stack
  *                 veneer_stack_inode.lock, veneer_stack_links.lock: not both
  *                   i_rwsem of a directory of a layer

@@ -19,6 +19,7 @@
 #include "stack.h"
 #include "stack_inode.h"
 #include "stack_links.h"
+#include "stack_renames.h"
 
 static atomic_t nr_stacks = ATOMIC_INIT(0);
 static atomic64_t last_id = ATOMIC64_INIT(0);
@@ -79,6 +80,7 @@ static void stack_free(struct veneer_stack *stack)
 	if (!stack)
 		return;
 
+	veneer_stack_renames_free(stack->renames);
 	veneer_stack_links_free(stack->links);
 	if (stack->layers)
 		kern_unmount_array(stack->layers, stack->nr_layers);
@@ -192,7 +194,8 @@ static int stack_add_layers(const struct stack_request *req,
 	}
 
 	stack->links = veneer_stack_links_alloc(stack->depth);
-	return stack->links ? 0 : -ENOMEM;
+	stack->renames = veneer_stack_renames_alloc();
+	return stack->links && stack->renames ? 0 : -ENOMEM;
 }
 
 /* Would these two see the same of every layer? */

@@ -17,6 +17,7 @@
 #include "listing.h"
 
 struct veneer_chain;
+struct veneer_stack_renames;
 
 /**
  * struct veneer_stack_key - what a layer is known by
@@ -46,6 +47,7 @@ struct veneer_stack_key {
  *	found on, rooted at the layer, read-only, no atime
  * @fsid: of each layer: which of the stack's filesystems it is on
  * @links: the table of hard links across layers, made when it is needed
+ * @renames: the table of directories that layers have renamed, likewise
  * @id: number of the stack, used once
  * @mounts: how many mounts use it, for information only
  * @pins: how many open descriptors keep it, likewise
@@ -66,6 +68,7 @@ struct veneer_stack {
 	struct vfsmount		**layers;
 	unsigned int		*fsid;
 	struct veneer_stack_links *links;
+	struct veneer_stack_renames *renames;
 	u64			id;
 	atomic_t		mounts;
 	atomic_t		pins;
@@ -101,12 +104,13 @@ unsigned int veneer_stack_place(const struct dentry *below, struct path *real);
 struct veneer_chain *veneer_stack_chain(struct dentry *below);
 u64 veneer_stack_ino(const struct dentry *below);
 bool veneer_stack_is_merged(const struct dentry *below);
+bool veneer_stack_is_linked(const struct dentry *below);
 unsigned int veneer_stack_nlink(const struct dentry *below);
 unsigned int veneer_stack_prot(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
 
 bool veneer_stack_can_decode(const struct super_block *sb);
-bool veneer_stack_is_straight(const struct dentry *below);
+bool veneer_stack_can_find(const struct dentry *below);
 struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
 				   u32 *fh, int words, int type);
 

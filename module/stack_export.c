@@ -7,6 +7,7 @@
 
 #include "stack.h"
 #include "stack_inode.h"
+#include "stack_renames.h"
 
 /**
  * veneer_stack_can_decode - can objects of all layers be found by handles?
@@ -23,14 +24,8 @@ bool veneer_stack_can_decode(const struct super_block *sb)
 	return true;
 }
 
-/**
- * veneer_stack_is_straight - is this object under the same path in its layer?
- * @below: an object of a stack
- *
- * Only of such an object the layer's handle leads back to it: elsewhere a layer
- * has renamed a directory, or this is another name of a hard link.
- */
-bool veneer_stack_is_straight(const struct dentry *below)
+/* Is this object under the same path in its layer? */
+static bool is_straight(const struct dentry *below)
 {
 	const struct veneer_stack *stack = veneer_stack(below->d_sb);
 	bool same = true;
@@ -60,33 +55,62 @@ bool veneer_stack_is_straight(const struct dentry *below)
 	return same;
 }
 
+/**
+ * veneer_stack_can_find - does the handle of the layer's object lead to this?
+ * @below: an object of a stack
+ *
+ * Of one with several names only under the path that it has in its layer.
+ */
+bool veneer_stack_can_find(const struct dentry *below)
+{
+	return !veneer_stack_is_linked(below) || is_straight(below);
+}
+
 static int in_layer(void *root, struct dentry *dentry)
 {
 	return is_subdir(dentry, root);
 }
 
-/* Follows the path of an object of a layer from the root of the stack. */
-static struct dentry *walk_like(struct super_block *sb, struct dentry *real,
-				struct dentry *root)
+/* Makes sure that what was found, if anything, is what was meant. */
+static struct dentry *check(struct dentry *found, const struct dentry *real)
 {
+	struct path path;
+
+	if (IS_ERR_OR_NULL(found))
+		return found ? : ERR_PTR(-ESTALE);
+	veneer_stack_real(found, &path);
+	if (d_inode(path.dentry) == d_inode(real))
+		return found;
+	dput(found);
+	return ERR_PTR(-ESTALE);
+}
+
+/* Finds an object of a layer by its path there, or one that this has become. */
+static struct dentry *find(struct super_block *sb, unsigned int layer,
+			   struct dentry *real)
+{
+	struct dentry *root = veneer_stack(sb)->layers[layer]->mnt_root;
+	struct dentry *found = ERR_PTR(-ESTALE);
 	char *buf, *path, *skip;
-	struct dentry *found;
 
 	buf = kmalloc(2 * PATH_MAX, GFP_KERNEL);
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 	path = dentry_path_raw(real, buf, PATH_MAX);
 	skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
-	if (IS_ERR(path) || IS_ERR(skip)) {
-		kfree(buf);
-		return ERR_PTR(-ESTALE);
-	}
+	if (IS_ERR(path) || IS_ERR(skip))
+		goto out;
 	/* Both are from the root of the filesystem. */
 	if (strcmp(skip, "/"))
 		path += min(strlen(skip), strlen(path));
-	found = veneer_stack_walk(sb->s_root, path);
+
+	found = check(veneer_stack_walk(sb->s_root, path), real);
+	if (found == ERR_PTR(-ESTALE))
+		found = check(veneer_stack_renames_walk(sb, layer, real, path),
+			      real);
+out:
 	kfree(buf);
-	return found ? : ERR_PTR(-ESTALE);
+	return found;
 }
 
 /**
@@ -107,7 +131,6 @@ struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
 {
 	const struct veneer_stack *stack = veneer_stack(sb);
 	struct dentry *real, *found;
-	struct path path;
 
 	if (layer >= stack->nr_layers)
 		return ERR_PTR(-ESTALE);
@@ -117,14 +140,7 @@ struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,
 	if (IS_ERR_OR_NULL(real))
 		return real ? : ERR_PTR(-ESTALE);
 
-	found = walk_like(sb, real, stack->layers[layer]->mnt_root);
-	if (!IS_ERR(found)) {
-		veneer_stack_real(found, &path);
-		if (d_inode(path.dentry) != d_inode(real)) {
-			dput(found);
-			found = ERR_PTR(-ESTALE);
-		}
-	}
+	found = find(sb, layer, real);
 	dput(real);
 	return found;
 }

@@ -354,6 +354,17 @@ bool veneer_stack_is_merged(const struct dentry *below)
 }
 
 /**
+ * veneer_stack_is_linked - may this object have several names?
+ * @below: an object of a stack
+ *
+ * If so, all of them share its inode.
+ */
+bool veneer_stack_is_linked(const struct dentry *below)
+{
+	return stack_inode(d_inode(below))->key;
+}
+
+/**
  * veneer_stack_nlink - how many names an object has
  * @below: an object of a stack
  *

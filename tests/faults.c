@@ -412,7 +412,8 @@ static bool expected(const struct fault_op *op, enum kind kind, long err)
 {
 	/* The kernel makes one error of most that a handle can give. */
 	if (kind != ALLOCATION && err == ESTALE &&
-	    (op == &fault_handle || op == &fault_handle_moved))
+	    (op == &fault_handle || op == &fault_handle_moved ||
+	     op == &fault_handle_renamed))
 		return true;
 	if (err == kind_error[kind] || err == ENOMEM)
 		return true;

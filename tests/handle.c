@@ -377,6 +377,62 @@ TEST_F(handle, renamed_by_a_layer)
 	}
 }
 
+/*
+ * Layers have renamed directories, one within another, and something else is under the
+ * name that it had. Nothing is copied up when the handles are taken.
+ */
+TEST_F(handle, under_a_renamed_directory)
+{
+	static const char *const now[] = {
+		"e", "e/file", "e/hard", "e/link", "e/fifo", "e/f", "e/f/inside", "e/f/g",
+		"e/f/g/deep",
+	};
+	struct handle h[ARRAY_SIZE(now)], again;
+	struct world *w = &self->w;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: what a layer has renamed is not found by its handle");
+	BOTH_OK(mkdirat(at, "d/sub/g", 0755));
+	BOTH_OK(write_text(P("d/sub/g/deep"), "deep\n"));
+	BOTH_OK(linkat(at, "d/file", at, "d/hard", 0));
+	OK(world_deepen(w));
+	BOTH_OK(renameat(at, "d/sub", at, "d/f"));
+	BOTH_OK(mkdirat(at, "d/sub", 0755));
+	BOTH_OK(write_text(P("d/sub/inside"), "another\n"));
+	OK(world_deepen(w));
+	BOTH_OK(renameat(at, "d", at, "e"));
+	BOTH_OK(mkdirat(at, "d", 0755));
+	BOTH_OK(write_text(P("d/file"), "another\n"));
+	OK(world_deepen(w));
+	for (size_t i = 0; i < ARRAY_SIZE(now); i++)
+		OK(get(w, now[i], &h[i]));
+	for (int round = 0; round < 5; round++) {
+		switch (round) {
+		case 1:
+			OK(drop_caches());
+			break;
+		case 2:
+			OK(world_remount(w));
+			break;
+		case 3:
+			for (size_t i = 0; i < ARRAY_SIZE(now); i++)
+				BOTH_OK(fchownat(at, now[i], 3, 4, AT_SYMLINK_NOFOLLOW));
+			break;
+		case 4:
+			BOTH_OK(renameat(at, "e/f", at, "f"));
+			OK(world_remount(w));
+			break;
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(now); i++)
+			LEADS(&h[i], now[i]);
+	}
+	/* A directory keeps its handle for good. */
+	OK(get(w, "e", &again));
+	CHECK(!memcmp(&again, &h[0], sizeof(again)), "the directory has another handle");
+	OK(get(w, "f", &again));
+	CHECK(!memcmp(&again, &h[5], sizeof(again)), "the moved directory has another handle");
+}
+
 /* An object that is gone is not found, and neither is another in its place. */
 TEST_F(handle, gone)
 {

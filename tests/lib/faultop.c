@@ -67,6 +67,7 @@ static int put_objects(struct world *w)
 	       put_text(w, "inherit/gone", "gone\n") ||
 	       put_dir(w, "emptied", 0755) || put_text(w, FAULT_REMOVED, "x\n") ||
 	       put_dir(w, "origin", 0755) || put_text(w, "origin/x", "x\n") ||
+	       put_dir(w, "before", 0755) || put_text(w, "before/x", "x\n") ||
 	       put_dir(w, "e", 0755) || put_dir(w, "e/a", 0755) ||
 	       put_pattern(w, "e/a/big", BIG, 1) ||
 	       put_pattern(w, "small", 3000, 2) || put_owner(w, "small", 12, 34) ||
@@ -100,7 +101,9 @@ int fault_world(struct world *w)
 	w->option[0][1] = WHOLE_LIMIT;
 	if (put_objects(w) || world_mount(w) ||
 	    write_at(join(w->mnt, "chain"), 20000, 5000, 11) ||
-	    write_at(join(w->plain, "chain"), 20000, 5000, 11))
+	    write_at(join(w->plain, "chain"), 20000, 5000, 11) ||
+	    rename(join(w->mnt, "before"), join(w->mnt, "renamed")) ||
+	    rename(join(w->plain, "before"), join(w->plain, "renamed")))
 		return -1;
 	return world_deepen(w);
 }
@@ -596,6 +599,7 @@ OP(getxattr, get_xattr(P("small")));
 OP(listxattr, list_xattr(P("small")));
 OP(handle, handle(r->at, "e/a/big", false));
 OP(handle_moved, handle(r->at, "moved/x", true));
+OP(handle_renamed, handle(r->at, "renamed/x", true));
 OP(statfs, stat_fs(P("e")));
 
 static long read_maps(struct fault_run *r)

@@ -87,7 +87,8 @@ void fault_end(struct fault_run *r);
 	X(set_acl) X(set_default_acl) X(chattr)				\
 	X(lookup) X(lookup_upper) X(lookup_linked) X(lookup_split)	\
 	X(lookup_missing) X(list) X(list_root) X(list_moved) X(readlink)	\
-	X(getxattr) X(listxattr) X(handle) X(handle_moved) X(statfs) X(maps)		\
+	X(getxattr) X(listxattr) X(handle) X(handle_moved) X(handle_renamed)	\
+	X(statfs) X(maps)						\
 	X(mount) X(remount) X(umount)
 
 #define FAULT_OP_DECLARE(name) extern const struct fault_op fault_##name;
