@@ -27,7 +27,8 @@
  * @listing: of a directory: its names.  Set once under @lock, read without;
  *	lives as long as the inode
  * @key: of an object with several names: its inode in @key_layer, for the inode
- *	hash.  Never followed; fixed before the inode can be found
+ *	hash; %NULL for any other.  Never followed; fixed before the inode can be
+ *	found
  * @key_layer: which layer that is
  * @chain: of a regular file: where its bytes are.  Set once under @lock, read
  *	without; %NULL until asked for; freed with the inode

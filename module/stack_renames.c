@@ -44,7 +44,8 @@ struct stack_rename {
  * struct veneer_stack_renames - the table of a stack
  * @lock: held while the table is made; under it directories of the stack are
  *	read, and no handle is decoded
- * @ready: the table is complete.  Set once under @lock, read without
+ * @ready: the table is complete, but for directories that could not be read
+ *	when it was made.  Set once under @lock, read without
  * @table: the table, by the inode of the directory; never changes once @ready
  */
 struct veneer_stack_renames {
@@ -242,13 +243,9 @@ static int load(struct super_block *sb, struct veneer_stack_renames *renames)
 		return -ENOMEM;
 	err = add_todo(&list, sb->s_root);
 	while (!err && !list_empty(&list)) {
-		struct dentry *dir;
-
 		todo = list_first_entry(&list, struct todo, node);
-		dir = dget(todo->dir);
+		err = read_dir(renames, todo->dir, &list, buf);
 		drop_todo(todo);
-		err = read_dir(renames, dir, &list, buf);
-		dput(dir);
 		if (!err && fatal_signal_pending(current))
 			err = -EINTR;
 		cond_resched();
