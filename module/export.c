@@ -144,16 +144,7 @@ static struct dentry *walk_like(struct super_block *sb, struct dentry *like,
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
 
-	path = dentry_path_raw(like, buf, PATH_MAX);
-	if (!IS_ERR(path)) {
-		char *skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
-
-		/* Both are from the root of the filesystem. */
-		if (IS_ERR(skip))
-			path = skip;
-		else if (strcmp(skip, "/"))
-			path += min(strlen(skip), strlen(path));
-	}
+	path = veneer_path_from(like, root, buf);
 	found = IS_ERR(path) ? ERR_PTR(-ESTALE) : walk(sb, path);
 	kfree(buf);
 	return found;

@@ -109,6 +109,8 @@ unsigned int veneer_stack_nlink(const struct dentry *below);
 unsigned int veneer_stack_prot(const struct dentry *below);
 const struct veneer_listing *veneer_stack_listing(struct dentry *below);
 
+char *veneer_path_from(const struct dentry *dentry, const struct dentry *root,
+		       char *buf);
 bool veneer_stack_can_decode(const struct super_block *sb);
 bool veneer_stack_can_find(const struct dentry *below);
 struct dentry *veneer_stack_decode(struct super_block *sb, unsigned int layer,

@@ -85,24 +85,42 @@ static struct dentry *check(struct dentry *found, const struct dentry *real)
 	return ERR_PTR(-ESTALE);
 }
 
-/* Finds an object of a layer by its path there, or one that this has become. */
+/**
+ * veneer_path_from - the path of a real object, or of one of the stack
+ * @dentry: the object, at or under @root
+ * @root: where the path begins
+ * @buf: room for it, 2 * PATH_MAX
+ *
+ * Return: the path, within @buf; or an ERR_PTR().
+ */
+char *veneer_path_from(const struct dentry *dentry, const struct dentry *root,
+		       char *buf)
+{
+	char *path = dentry_path_raw(dentry, buf, PATH_MAX);
+	char *skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
+
+	if (IS_ERR(path) || IS_ERR(skip))
+		return IS_ERR(path) ? path : skip;
+	/* Both are from the root of the filesystem. */
+	if (strcmp(skip, "/"))
+		path += min(strlen(skip), strlen(path));
+	return path;
+}
+
+/* Finds an object of a layer by its path there, or by the stack's for that. */
 static struct dentry *find(struct super_block *sb, unsigned int layer,
 			   struct dentry *real)
 {
 	struct dentry *root = veneer_stack(sb)->layers[layer]->mnt_root;
 	struct dentry *found = ERR_PTR(-ESTALE);
-	char *buf, *path, *skip;
+	char *buf, *path;
 
 	buf = kmalloc(2 * PATH_MAX, GFP_KERNEL);
 	if (!buf)
 		return ERR_PTR(-ENOMEM);
-	path = dentry_path_raw(real, buf, PATH_MAX);
-	skip = dentry_path_raw(root, buf + PATH_MAX, PATH_MAX);
-	if (IS_ERR(path) || IS_ERR(skip))
+	path = veneer_path_from(real, root, buf);
+	if (IS_ERR(path))
 		goto out;
-	/* Both are from the root of the filesystem. */
-	if (strcmp(skip, "/"))
-		path += min(strlen(skip), strlen(path));
 
 	found = check(veneer_stack_walk(sb->s_root, path), real);
 	if (found == ERR_PTR(-ESTALE))
