@@ -6,7 +6,8 @@
  * trees, before and after a remount, and when the upper has become a layer under
  * another one.
  *
- *	-s SEED  -n OPS  -t SECONDS	which operations, and how many
+ *	-s SEED				which operations
+ *	-n OPS, or else -t SECONDS	how many
  *	-l OPS				how many in a round, which begins anew
  *	-m turns|apart			one mode only
  *	-r FILE				the round that is in the file
@@ -550,7 +551,7 @@ int main(int argc, char **argv)
 				break;
 			/* fall through */
 		default:
-			fprintf(stderr, "usage: treefuzz [-s SEED] [-n OPS] [-t SECONDS] [-l OPS] [-m turns|apart] [-r FILE] [-o FILE] [-w SECONDS] [-k]\n");
+			fprintf(stderr, "usage: treefuzz [-s SEED] [-n OPS | -t SECONDS] [-l OPS] [-m turns|apart] [-r FILE] [-o FILE] [-w SECONDS] [-k]\n");
 			return 2;
 		case 'r':
 			replay = optarg;
