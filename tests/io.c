@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The other ways to read and write: O_DIRECT, AIO, io_uring, splice, sendfile,
- * copy_file_range, clones.
+ * copy_file_range, clones, loop devices, swap.
  */
 #include "testing.h"
 
 #include <linux/aio_abi.h>
 #include <linux/fs.h>
+#include <linux/loop.h>
 #include <sys/ioctl.h>
 #include <sys/sendfile.h>
+#include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "logwrites.h"
 #include "uring.h"
 
 #define BIG (1 << 20)
@@ -388,3 +391,65 @@ TEST_F(io, clone)
 }
 
 TEST_HARNESS_MAIN
+
+/* A disk in a file: what is written to it is in the file, and the reverse. */
+static void loop(struct __test_metadata *_metadata, struct world *w, unsigned long direct)
+{
+	char *buf[2] = { aligned(65536), aligned(65536) };
+	uint64_t zeros[2] = { 65536, 16384 }, gone[2] = { 262144, 131072 };
+	char path[2][64] = { };
+	int fd[2], disk[2];
+
+	OPEN_BOTH(fd, "d/big", O_RDWR);
+	for (int i = 0; i < 2; i++) {
+		OK(loop_attach(fd[i], path[i]));
+		disk[i] = OK(open(path[i], O_RDWR | O_CLOEXEC));
+	}
+	BOTH(ioctl(F(disk), LOOP_SET_DIRECT_IO, direct));
+	SAME(pread(F(disk), buf[at == w->pfd], 65536, 32768));
+	CHECK(!memcmp(buf[0], buf[1], 65536), "read");
+	memset(buf[0], 'l', 65536);
+	SAME(pwrite(F(disk), buf[0], 65536, 8192 + (direct << 17)));
+	SAME(pwrite(F(disk), buf[0], 512, BIG - 512));
+	BOTH_OK(fsync(F(disk)));
+	BOTH(ioctl(F(disk), BLKZEROOUT, zeros));
+	BOTH(ioctl(F(disk), BLKDISCARD, gone));
+	SAME(pread(F(fd), buf[at == w->pfd], 65536, 40960));
+	CHECK(!memcmp(buf[0], buf[1], 65536), "read of the file");
+	for (int i = 0; i < 2; i++) {
+		OK(close(disk[i]));
+		loop_detach(path[i]);
+	}
+	CLOSE_BOTH(fd);
+	SAME_TREES(w);
+	OK(world_remount(w));
+	SAME_TREES(w);
+	free(buf[0]);
+	free(buf[1]);
+}
+
+TEST_F(io, loop)
+{
+	loop(_metadata, &self->w, 0);
+	loop(_metadata, &self->w, 1);
+}
+
+/* Swap goes to a disk past the filesystem: to no file of the mount, and that is said. */
+TEST_F(io, swap)
+{
+	struct world *w = &self->w;
+	struct { uint32_t version, last, bad; } header = { 1, BIG / 4096 - 1, 0 };
+	int fd[2];
+
+	OPEN_BOTH(fd, "d/big", O_RDWR);
+	BOTH_OK(fchmod(F(fd), 0600));
+	SAME(pwrite(F(fd), &header, sizeof(header), 1024));
+	SAME(pwrite(F(fd), "SWAPSPACE2", 10, 4096 - 10));
+	BOTH_OK(fsync(F(fd)));
+	EXPECT_EQ(-1, swapon(M("d/big"), 0));
+	EXPECT_EQ(EINVAL, errno);
+	SAME(pwrite(F(fd), "still a file", 12, 4096));
+	CLOSE_BOTH(fd);
+	BOTH_OK(renameat(at, "d/big", at, "big"));
+	SAME_TREES(w);
+}
