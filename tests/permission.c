@@ -7,6 +7,7 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/landlock.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -236,6 +237,71 @@ TEST_F(permission, closed_root)
 	AS(50, 50, {
 		BOTH_OK(openat(at, "d/read", O_RDONLY));
 	});
+}
+
+#define LOOK (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+#define CHANGE (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG |	\
+		LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |	\
+		LANDLOCK_ACCESS_FS_EXECUTE)
+
+static int may(int rules, const char *path, uint64_t what)
+{
+	struct landlock_path_beneath_attr rule = { .allowed_access = what };
+	int ret;
+
+	rule.parent_fd = open(path, O_PATH | O_CLOEXEC);
+	if (rule.parent_fd < 0)
+		return -1;
+	ret = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
+	close(rule.parent_fd);
+	return ret;
+}
+
+/*
+ * A program that has shut itself in is held to what it said of the mount, also by
+ * what the mount does below, and of an object that is copied up meanwhile.
+ */
+TEST_F(permission, landlock)
+{
+	struct landlock_ruleset_attr all = { .handled_access_fs = LOOK | CHANGE };
+	struct world *w = &self->w;
+	int rules, fd[2];
+
+	rules = syscall(SYS_landlock_create_ruleset, &all, sizeof(all), 0);
+	if (rules < 0)
+		SKIP(return, "this kernel has no landlock");
+	BOTH_OK(may(rules, in, LOOK));
+	BOTH_OK(may(rules, P("d/open"), LOOK | CHANGE));
+	BOTH_OK(may(rules, P("d/exec"), LANDLOCK_ACCESS_FS_EXECUTE));
+	BOTH_OK(fchmodat(at, "d/exec", 0755, 0));
+	BOTH_OK(write_text(P("d/mine"), "once more"));
+	CHECK(!IN_CHILD({
+		if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+		    syscall(SYS_landlock_restrict_self, rules, 0))
+			_exit(100);
+		BOTH_OK(openat(at, "d/read", O_RDONLY));
+		BOTH_OK(openat(at, "d/mine", O_RDONLY));
+		BOTH_OK(openat(at, "d", O_RDONLY | O_DIRECTORY));
+		BOTH_FAIL(EACCES, openat(at, "d/read", O_RDWR));
+		BOTH_FAIL(EACCES, openat(at, "d/mine", O_WRONLY | O_TRUNC));
+		BOTH_FAIL(EACCES, unlinkat(at, "d/read", 0));
+		BOTH_FAIL(EACCES, mkdirat(at, "d/new", 0700));
+		BOTH_FAIL(EACCES, execl(P("d/read"), "read", NULL));
+		BOTH(renameat(at, "d/open/theirs", at, "d/theirs"));
+		BOTH_OK(write_text(P("d/open/theirs"), "written"));
+		BOTH_OK(write_text(P("d/open/new"), "made"));
+		BOTH_OK(renameat(at, "d/open/new", at, "d/open/newer"));
+		BOTH_OK(unlinkat(at, "d/open/newer", 0));
+		OPEN_BOTH(fd, "d/open/theirs", O_RDWR);
+		BOTH(ftruncate(F(fd), 3));
+		SAME(pwrite(F(fd), "more", 4, 5000));
+		FAILS(EACCES, open(w->layer[0], O_RDONLY));
+		FAILS(EACCES, open(w->upper, O_RDONLY));
+		if (_metadata->exit_code)
+			_exit(1);
+	}), "shut in");
+	close(rules);
+	SAME_TREES(w);
 }
 
 TEST_HARNESS_MAIN
