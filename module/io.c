@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "copyup.h"
 #include "file.h"
+#include "fill.h"
 #include "inode.h"
 #include "io.h"
 #include "pagecache.h"

@@ -15,8 +15,8 @@
  * A page fault comes here with mmap_lock held, and that is taken under i_rwsem
  * of any real file: a write faults.  So nothing on the way of a fault may wait
  * for one, nor for a lock that is held while waiting for one.  Hence the real
- * files are read by way of their page caches, and the invalidate lock is never
- * held over what is done to the upper.
+ * files are read by way of their page caches, see fill.c, and the invalidate lock
+ * is never held over what is done to the upper.
  */
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -30,153 +30,13 @@
 #include <linux/wait_bit.h>
 #include <linux/writeback.h>
 
-#include "chain.h"
 #include "compat.h"
+#include "fill.h"
 #include "inode.h"
 #include "log.h"
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
-
-/**
- * veneer_read_bytes - read bytes of a file from the real files
- * @inode: a regular file whose data is ready
- * @buf: where to
- * @len: how many
- * @pos: from where
- *
- * Pages of the mount's page cache do not count.
- *
- * Return: how many bytes there were, or a negative error.
- */
-ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
-			  loff_t pos)
-{
-	const loff_t size = i_size_read(inode);
-	size_t done = 0;
-
-	/* Below, all that is asked for must be there. */
-	if (pos >= size)
-		return 0;
-	len = min_t(loff_t, len, size - pos);
-
-	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-	while (done < len) {
-		struct veneer_run run = veneer_source(inode, pos, len - done);
-		struct file *inner;
-		ssize_t ret;
-
-		if (run.where != VENEER_FROM_UPPER) {
-			struct veneer_chain *chain = veneer_inode_chain(inode);
-
-			ret = IS_ERR(chain) ? PTR_ERR(chain) :
-			      veneer_chain_read(chain, buf + done, run.len, pos);
-			if (ret)
-				return ret;
-			pos += run.len;
-			done += run.len;
-			continue;
-		}
-		inner = veneer_inner_get(inode);
-		if (IS_ERR(inner))
-			return PTR_ERR(inner);
-		ret = kernel_read(inner, buf + done, run.len, &pos);
-		fput(inner);
-		if (ret < 0)
-			return ret;
-		if (!ret)
-			break;
-		done += ret;
-	}
-	return done;
-}
-
-/* Bytes of one page of a real file; past its end there are zeros. */
-static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
-{
-	struct address_space *mapping = real->f_mapping;
-	struct folio *folio;
-	ssize_t ret;
-
-	if (!mapping->a_ops->read_folio || IS_DAX(mapping->host)) {
-		ret = kernel_read(real, buf, len, &pos);
-		if (ret < 0)
-			return ret;
-		memset(buf + ret, 0, len - ret);
-		return 0;
-	}
-	if (pos >= i_size_read(mapping->host)) {
-		memset(buf, 0, len);
-		return 0;
-	}
-	folio = read_cache_folio(mapping, pos >> PAGE_SHIFT, NULL, real);
-	if (IS_ERR(folio))
-		return PTR_ERR(folio);
-	memcpy_from_folio(buf, folio, offset_in_folio(folio, pos), len);
-	folio_put(folio);
-	return 0;
-}
-
-/* Bytes of one run, which is within a page. */
-static int read_run(struct inode *inode, const struct veneer_run *run,
-		    void *buf, loff_t pos)
-{
-	struct veneer_chain *chain;
-	struct file *file;
-	int err;
-
-	if (run->where == VENEER_FROM_UPPER) {
-		file = veneer_inner_get(inode);
-		if (IS_ERR(file))
-			return PTR_ERR(file);
-		err = read_real(file, buf, run->len, pos);
-		fput(file);
-		return err;
-	}
-	chain = veneer_inode_chain(inode);
-	if (IS_ERR(chain))
-		return PTR_ERR(chain);
-	file = veneer_chain_file(chain, run->where - VENEER_FROM_LINK(0));
-	return IS_ERR(file) ? PTR_ERR(file) :
-			      read_real(file, buf, run->len, pos);
-}
-
-/* Fills a locked folio from the real files. */
-static int fill_folio(struct inode *inode, struct folio *folio)
-{
-	const loff_t size = i_size_read(inode);
-	const loff_t start = folio_pos(folio);
-	loff_t end = min_t(loff_t, start + PAGE_SIZE, size);
-	loff_t pos = start;
-	int err = 0;
-	void *page;
-
-	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-	page = kmap_local_folio(folio, 0);
-	while (pos < end && !err) {
-		struct veneer_run run = veneer_source(inode, pos, end - pos);
-
-		err = read_run(inode, &run, page + (pos - start), pos);
-		pos += run.len;
-	}
-	end = max(end, start);
-	if (!err)
-		memset(page + (end - start), 0, PAGE_SIZE - (end - start));
-	kunmap_local(page);
-	if (!err) {
-		flush_dcache_folio(folio);
-		folio_mark_uptodate(folio);
-	}
-	return err;
-}
-
-static int read_folio(struct file *file, struct folio *folio)
-{
-	int err = fill_folio(folio->mapping->host, folio);
-
-	folio_unlock(folio);
-	return err;
-}
 
 static int write_folio(struct inode *inode, struct folio *folio,
 		       struct writeback_control *wbc)
@@ -249,7 +109,8 @@ static int writepages(struct address_space *mapping,
 }
 
 const struct address_space_operations veneer_address_operations = {
-	.read_folio		= read_folio,
+	.read_folio		= veneer_read_folio,
+	.readahead		= veneer_readahead,
 	.writepages		= writepages,
 	.dirty_folio		= filemap_dirty_folio,
 	.migrate_folio		= filemap_migrate_folio,
@@ -310,7 +171,7 @@ static struct folio *folio_to_write(struct inode *inode, loff_t pos, size_t len)
 	if (IS_ERR(folio))
 		return folio;
 	if (!folio_test_uptodate(folio) && len < PAGE_SIZE)
-		err = fill_folio(inode, folio);
+		err = veneer_fill_folio(inode, folio);
 	if (!err)
 		err = veneer_split_reserve(inode, folio_pos(folio), PAGE_SIZE);
 	if (!err)
@@ -563,7 +424,7 @@ static void refresh_folio(struct inode *inode, struct folio *folio, loff_t pos,
 	while (pos < end && !err) {
 		struct veneer_run run = veneer_source(inode, pos, end - pos);
 
-		err = read_run(inode, &run, page + (pos - start), pos);
+		err = veneer_fill_run(inode, &run, page + (pos - start), pos);
 		pos += run.len;
 	}
 	kunmap_local(page);

@@ -29,8 +29,6 @@ static inline bool veneer_is_cached(const struct inode *inode)
 int veneer_mmap(struct file *file, struct vm_area_struct *vma);
 bool veneer_mapped_file(struct inode *inode, struct path *real);
 
-ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
-			  loff_t pos);
 int veneer_cache_write_pages(struct inode *inode, loff_t pos, loff_t len,
 			     bool nowait);
 

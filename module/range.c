@@ -24,6 +24,7 @@
 #include "compat.h"
 #include "copyup.h"
 #include "file.h"
+#include "fill.h"
 #include "inode.h"
 #include "pagecache.h"
 #include "range.h"

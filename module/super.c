@@ -261,6 +261,11 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_blocksize_bits = PAGE_SHIFT;
 	sb->s_stack_depth = m->stack->s_stack_depth;
 
+	/* Pages of mappings are read ahead; they and block maps are written back. */
+	err = super_setup_bdi(sb);
+	if (err)
+		return err;
+
 	if (m->upper) {
 		const struct super_block *upper_sb = m->upper->mnt_sb;
 
@@ -278,11 +283,6 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 				      FILESYSTEM_MAX_STACK_DEPTH);
 			return -ELOOP;
 		}
-
-		/* Block maps and pages of mappings are written back. */
-		err = super_setup_bdi(sb);
-		if (err)
-			return err;
 
 		CLASS(veneer_cred, cred)(m->cred);
 		err = veneer_workdir_prepare(fc, m);

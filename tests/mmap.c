@@ -4,6 +4,7 @@
 #include "program.h"
 
 #include <signal.h>
+#include <sys/sysmacros.h>
 
 #define PAGE 4096
 #define BIG (64 * PAGE)
@@ -99,6 +100,58 @@ TEST_F(mmap, last_page_alone)
 		OK(munmap(p, 4 * far));
 	}
 	close(fd);
+}
+
+/* How many requests to read the disk of this file has had, -1 if it has none. */
+static long disk_reads(int fd)
+{
+	char path[64];
+	struct stat st;
+	FILE *file;
+	long n;
+
+	if (fstat(fd, &st))
+		return -1;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/stat", major(st.st_dev),
+		 minor(st.st_dev));
+	file = fopen(path, "re");
+	if (!file)
+		return -1;
+	if (fscanf(file, "%ld", &n) != 1)
+		n = -1;
+	fclose(file);
+	return n;
+}
+
+/* A split file is read ahead, too: not with a request for every page. */
+TEST_F(mmap, read_ahead)
+{
+	struct world *w = &self->w;
+	long reads[2], sum[2] = { };
+	int both[2], fd;
+	char *p;
+
+	OPEN_BOTH(both, "d/big", O_RDWR);
+	SAME(pwrite(F(both), "x", 1, 9 * PAGE));
+	CLOSE_BOTH(both);
+	OK(syncfs(w->pfd));
+	OK(world_remount(w));
+	for (int i = 0; i < 2; i++) {
+		if (disk_reads(w->pfd) < 0)
+			SKIP(return, "the file system below has no disk");
+		OK(drop_caches());
+		fd = OK(openat(i ? w->pfd : w->mfd, "d/big", O_RDONLY | O_CLOEXEC));
+		p = MAP(BIG, PROT_READ, MAP_PRIVATE, fd);
+		reads[i] = disk_reads(w->pfd);
+		for (int at = 0; at < BIG; at += PAGE)
+			sum[i] += p[at];
+		reads[i] = disk_reads(w->pfd) - reads[i];
+		munmap(p, BIG);
+		close(fd);
+	}
+	EXPECT_EQ(sum[0], sum[1]);
+	CHECK(reads[0] <= reads[1] + 10, "%ld reads, on the plain directory %ld", reads[0],
+	      reads[1]);
 }
 
 TEST_F(mmap, private_write)
