@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 	} part[] = {
 		{ 'w', bench_walk, "mounts and walks", false },
 		{ 'i', bench_io, "reads, writes, maps", false },
-		{ 's', bench_split, "first writes, and sixteen mounts that make one each", false },
+		{ 's', bench_split, "first writes, sixteen mounts that make one each, a mapping after it", false },
 		{ 'p', bench_steady, "reads and writes of a file that is changed in part", false },
 		{ 'y', bench_sync, "syncs of many files that were changed in part", true },
 		{ 'l', bench_limit, "files of all sizes, copied whole and split", true },
