@@ -72,6 +72,12 @@ ssize_t veneer_read_bytes(struct inode *inode, void *buf, size_t len,
 	return done;
 }
 
+/* Can a real file be read by way of its page cache? */
+static bool has_pages(const struct address_space *mapping)
+{
+	return mapping->a_ops->read_folio && !IS_DAX(mapping->host);
+}
+
 /* Bytes of one page of a real file; past its end there are zeros. */
 static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
 {
@@ -79,7 +85,7 @@ static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
 	struct folio *folio;
 	ssize_t ret;
 
-	if (!mapping->a_ops->read_folio || IS_DAX(mapping->host)) {
+	if (!has_pages(mapping)) {
 		ret = kernel_read(real, buf, len, &pos);
 		if (ret < 0)
 			return ret;
@@ -183,21 +189,16 @@ static void ask_for(struct file *real, loff_t pos, size_t len)
 	const pgoff_t first = pos >> PAGE_SHIFT;
 	struct file_ra_state ra = { };
 
-	if (!mapping->a_ops->read_folio || IS_DAX(mapping->host))
+	if (!has_pages(mapping))
 		return;
 	file_ra_state_init(&ra, mapping);
 	page_cache_sync_readahead(mapping, &ra, real, first,
 				  ((pos + len - 1) >> PAGE_SHIFT) - first + 1);
 }
 
-void veneer_readahead(struct readahead_control *rac)
+/* The same, of whichever real files have the bytes. */
+static void ask_for_range(struct inode *inode, loff_t pos, loff_t end)
 {
-	struct inode *inode = rac->mapping->host;
-	const loff_t end = min_t(loff_t, i_size_read(inode),
-				 readahead_pos(rac) + readahead_length(rac));
-	loff_t pos = readahead_pos(rac);
-	struct folio *folio;
-
 	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 	while (pos < end) {
 		struct veneer_run run = veneer_source(inode, pos, end - pos);
@@ -210,6 +211,16 @@ void veneer_readahead(struct readahead_control *rac)
 		}
 		pos += run.len;
 	}
+}
+
+void veneer_readahead(struct readahead_control *rac)
+{
+	struct inode *inode = rac->mapping->host;
+	const loff_t pos = readahead_pos(rac);
+	struct folio *folio;
+
+	ask_for_range(inode, pos, min_t(loff_t, i_size_read(inode),
+					pos + readahead_length(rac)));
 	while ((folio = readahead_folio(rac))) {
 		veneer_fill_folio(inode, folio);
 		folio_unlock(folio);

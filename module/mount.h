@@ -26,8 +26,10 @@
  *                   i_rwsem of a directory of a layer
  *
  * A page fault takes, under mmap_lock: the invalidate lock of a mount's file,
- * a folio's lock, veneer_inode.inner_lock.  Under these, no lock of the upper
- * is taken: the first is held over zapping and forgetting pages only.
+ * a folio's lock, veneer_inode.inner_lock.  To read a page, or ahead, the first
+ * two are held over the same two of a real file, as a fault in that file takes
+ * them; under these, no other lock of the upper is taken.  For writing, the
+ * first is held over zapping and forgetting pages only.
  *
  * mmap_lock is taken under i_rwsem of a mount's file and of its directories
  * (a copy to or from user memory faults), so nothing under mmap_lock may take
