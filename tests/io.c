@@ -390,8 +390,6 @@ TEST_F(io, clone)
 	CLOSE_BOTH(to);
 }
 
-TEST_HARNESS_MAIN
-
 /* A disk in a file: what is written to it is in the file, and the reverse. */
 static void loop(struct __test_metadata *_metadata, struct world *w, unsigned long direct)
 {
@@ -430,7 +428,8 @@ static void loop(struct __test_metadata *_metadata, struct world *w, unsigned lo
 
 TEST_F(io, loop)
 {
-	if (access("/dev/loop-control", F_OK) && system("/sbin/modprobe -q loop"))
+	load_module("loop");
+	if (access("/dev/loop-control", F_OK))
 		SKIP(return, "this kernel has no loop devices");
 	loop(_metadata, &self->w, 0);
 	loop(_metadata, &self->w, 1);
@@ -455,3 +454,5 @@ TEST_F(io, swap)
 	BOTH_OK(renameat(at, "d/big", at, "big"));
 	SAME_TREES(w);
 }
+
+TEST_HARNESS_MAIN

@@ -8,12 +8,9 @@
 
 #include <net/if.h>
 #include <sched.h>
-#include <spawn.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
-
-extern char **environ;
 
 #define SERVER "/proc/fs/nfsd"
 #define NEVER "2147483647"	/* when what is told expires */
@@ -44,15 +41,6 @@ static int tell(const char *where, const char *fmt, ...)
 	return ret;
 }
 
-static void load(const char *module)
-{
-	char *const argv[] = { "modprobe", "-q", (char *)module, NULL };
-	pid_t pid;
-
-	if (!posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
-		waitpid(pid, NULL, 0);
-}
-
 /* Of a kernel that has it or can load it. */
 static bool has_fs(const char *module, const char *fs)
 {
@@ -60,7 +48,7 @@ static bool has_fs(const char *module, const char *fs)
 	bool found = false;
 	FILE *f;
 
-	load(module);
+	load_module(module);
 	f = fopen("/proc/filesystems", "re");
 	while (f && !found && fgets(line, sizeof(line), f))
 		found = sscanf(line, "nodev %63s", name) == 1 && !strcmp(name, fs);

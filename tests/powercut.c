@@ -756,7 +756,8 @@ int main(int argc, char **argv)
 	    mount("none", root, "tmpfs", 0, "size=90%"))
 		ksft_exit_fail_msg("no place to work in: %s\n", strerror(errno));
 	/* Both are modules of the stock kernel, and part of the debug kernel. */
-	command((const char *const []) { "/sbin/modprobe", "-q", "-a", "loop", "dm-log-writes", NULL });
+	load_module("loop");
+	load_module("dm-log-writes");
 	printf("# seed %llu, %s\n", seed, fs);
 	end = time(NULL) + seconds;
 	for (; !bad && points < limit && time(NULL) < end; sessions++)

@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -204,25 +202,6 @@ static void bench_crowd(void)
 
 #define MAPPED_SIZE (64 * MIB)
 
-/* How many requests to read has the disk of a file had?  0 without a disk. */
-static unsigned long long disk_reads(const char *path)
-{
-	unsigned long long n = 0;
-	char stat_path[64];
-	struct stat st;
-	FILE *f;
-
-	MUST(lstat(path, &st), "look at", path);
-	snprintf(stat_path, sizeof(stat_path), "/sys/dev/block/%u:%u/stat",
-		 major(st.st_dev), minor(st.st_dev));
-	f = fopen(stat_path, "re");
-	if (f && fscanf(f, "%llu", &n) != 1)
-		n = 0;
-	if (f)
-		fclose(f);
-	return n;
-}
-
 /* Every page of a mapping is looked at, one after the other. */
 static void map_all(const char *path)
 {
@@ -242,7 +221,7 @@ static void map_all(const char *path)
 
 static void bench_mapped(void)
 {
-	unsigned long long reads[2][STACKED];
+	long reads[2][STACKED];
 	uint64_t time[2][STACKED];
 	const char *layer = strdup(join(work_dir, "layer"));
 
@@ -272,7 +251,7 @@ static void bench_mapped(void)
 		printf("%-26s %12.1f %12.1f %10.3f\n", warm ? "again, ms" : "cold, ms",
 		       time[warm][VENEER] / 1e6, time[warm][OVERLAY] / 1e6,
 		       (double)time[warm][VENEER] / (time[warm][OVERLAY] ?: 1));
-		printf("%-26s %12llu %12llu\n", "  reads of the disk", reads[warm][VENEER],
+		printf("%-26s %12ld %12ld\n", "  reads of the disk", reads[warm][VENEER],
 		       reads[warm][OVERLAY]);
 	}
 	if (remove_tree(layer))

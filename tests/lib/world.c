@@ -8,11 +8,15 @@
 #include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "world.h"
@@ -451,6 +455,34 @@ int drop_caches(void)
 	ret = write(fd, "3", 1) == 1 ? 0 : cannot("drop", "caches");
 	close(fd);
 	return ret;
+}
+
+long disk_reads(const char *path)
+{
+	char name[64];
+	struct stat st;
+	long n = -1;
+	FILE *f;
+
+	if (stat(path, &st))
+		return -1;
+	snprintf(name, sizeof(name), "/sys/dev/block/%u:%u/stat", major(st.st_dev),
+		 minor(st.st_dev));
+	f = fopen(name, "re");
+	if (f && fscanf(f, "%ld", &n) != 1)
+		n = -1;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+void load_module(const char *name)
+{
+	char *const argv[] = { "/sbin/modprobe", "-q", (char *)name, NULL };
+	pid_t pid;
+
+	if (!posix_spawn(&pid, argv[0], NULL, NULL, argv, environ))
+		waitpid(pid, NULL, 0);
 }
 
 const char *join(const char *root, const char *rel)

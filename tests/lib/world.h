@@ -116,6 +116,10 @@ int same_bytes(const char *path, const void *data, size_t size);
 void fill_pattern(void *buf, size_t size, off_t offset, unsigned seed);
 int remove_tree(const char *path);
 int drop_caches(void);
+/* How many requests to read the disk of this file has had; -1 without a disk. */
+long disk_reads(const char *path);
+/* Where the kernel has this as a module, it is loaded if it can be. */
+void load_module(const char *name);
 /* Of a mount that somebody may let go of in the background: waits for seconds. */
 int umount_patiently(const char *path);
 bool exists(const char *path);
