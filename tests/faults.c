@@ -542,16 +542,15 @@ static void full_disk(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *s
 	const bool all = !strcmp(getenv("VENEER_FAULTS") ?: "", "all");
 	const int nexts = op->cut ? NEXTS : EXTEND;
 	const int step = all || op->cut ? 1 : 2;
-	int room = 0;
+	const int most = all ? ROOM_STEPS : 4;
+	int room = -step;
 
-	for (;;) {
+	do {
+		room += step;
 		for (int next = 0; next < nexts; next++)
 			if (all || room / step % nexts == next)
 				fault(_metadata, self, op, kind, true, room, next);
-		if (self->worked || room + step >= (all ? ROOM_STEPS : 4))
-			break;
-		room += step;
-	}
+	} while (!self->worked && room + step < most);
 	if (all)
 		CHECK(self->worked, "it does not work with any room");
 	TH_LOG("%s with %d %s", self->worked ? "works" : "fails", room, kind_name[kind]);
