@@ -332,7 +332,12 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
 	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
-	int flags = iocb->ki_flags;
+	/*
+	 * Without IOCB_WRITE, which loop devices do not set, a write that is not
+	 * waited for has no end for the upper's filesystem: it could never be
+	 * frozen again.
+	 */
+	int flags = iocb->ki_flags | IOCB_WRITE;
 	ssize_t ret = 0;
 	bool cached;
 

@@ -390,18 +390,41 @@ TEST_F(io, clone)
 	CLOSE_BOTH(to);
 }
 
+/* Freezes a filesystem, and thaws it; false when that does not come to an end. */
+static bool freeze(const char *path)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (!ioctl(fd, FIFREEZE, 0))
+			ioctl(fd, FITHAW, 0);
+		_exit(0);
+	}
+	for (int i = 0; i < 200; i++) {
+		if (waitpid(pid, NULL, WNOHANG))
+			return true;
+		usleep(100000);
+	}
+	return false;
+}
+
 /* A disk in a file: what is written to it is in the file, and the reverse. */
 static void loop(struct __test_metadata *_metadata, struct world *w, unsigned long direct)
 {
 	char *buf[2] = { aligned(65536), aligned(65536) };
 	uint64_t zeros[2] = { 65536, 16384 }, gone[2] = { 262144, 131072 };
 	char path[2][64] = { };
-	int fd[2], disk[2];
+	int fd[2], disk[2], past[2];
 
 	OPEN_BOTH(fd, "d/big", O_RDWR);
 	for (int i = 0; i < 2; i++) {
 		OK(loop_attach(fd[i], path[i]));
 		disk[i] = OK(open(path[i], O_RDWR | O_CLOEXEC));
+		past[i] = OK(open(path[i], O_RDWR | O_DIRECT | O_CLOEXEC));
 	}
 	BOTH(ioctl(F(disk), LOOP_SET_DIRECT_IO, direct));
 	SAME(pread(F(disk), buf[at == w->pfd], 65536, 32768));
@@ -414,8 +437,12 @@ static void loop(struct __test_metadata *_metadata, struct world *w, unsigned lo
 	BOTH(ioctl(F(disk), BLKDISCARD, gone));
 	SAME(pread(F(fd), buf[at == w->pfd], 65536, 40960));
 	CHECK(!memcmp(buf[0], buf[1], 65536), "read of the file");
+	/* Many, since one may be over before anybody has to wait for it. */
+	for (int n = 0; n < 100; n++)
+		SAME(pwrite(F(past), buf[0], 4096, 4096 * (n % 20)));
 	for (int i = 0; i < 2; i++) {
 		OK(close(disk[i]));
+		OK(close(past[i]));
 		loop_detach(path[i]);
 	}
 	CLOSE_BOTH(fd);
@@ -433,6 +460,8 @@ TEST_F(io, loop)
 		SKIP(return, "this kernel has no loop devices");
 	loop(_metadata, &self->w, 0);
 	loop(_metadata, &self->w, 1);
+	/* All those writes have an end, for the upper's filesystem, too. */
+	CHECK(freeze(self->w.upper), "the upper can no longer be frozen");
 }
 
 /* Swap goes to a disk past the filesystem: to no file of the mount, and that is said. */
