@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 
@@ -347,6 +348,48 @@ TEST_F(copyup, no_space_to_truncate)
 	OK(unlinkat(w->mfd, "ballast", 0));
 	SAME_TREES(w);
 	BOTH_OK(truncate(P("d/big"), 3 * MIB - 5));
+}
+
+/* Stores to a mapping that find no room are kept, and written when there is some. */
+TEST_F(copyup, no_space_for_stores)
+{
+	struct world *w = &self->w;
+	int fd, ballast;
+	char *p, byte;
+
+	if (world_is_overlay())
+		SKIP(return, "it copies the file before there is a mapping");
+	OK(put_pattern(w, "big", MIB, 5));
+	OK(world_upper_on(w, "tmpfs", "size=4m,mode=755"));
+	w->option[0][0] = "whole_limit";
+	w->option[0][1] = "0";
+	OK(world_mount(w));
+	fd = OK(openat(w->mfd, "big", O_RDWR | O_CLOEXEC));
+	p = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	CHECK(p != MAP_FAILED, "mmap: %s", err_name(errno));
+	ballast = OK(openat(w->mfd, "ballast", O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+	OK(fallocate(ballast, 0, 0, 3 * MIB + MIB / 2));
+	for (int at = 0; at < MIB; at += 4096)
+		p[at] = at / 4096;
+	FAILS(ENOSPC, msync(p, MIB, MS_SYNC));
+	for (int at = 0; at < MIB; at += 4096) {
+		EXPECT_EQ(1, pread(fd, &byte, 1, at));
+		CHECK(byte == (char)(at / 4096) && p[at] == byte, "page %d is lost", at / 4096);
+	}
+	OK(ftruncate(ballast, 0));
+	close(ballast);
+	OK(unlinkat(w->mfd, "ballast", 0));
+	OK(msync(p, MIB, MS_SYNC));
+	OK(munmap(p, MIB));
+	close(fd);
+	OK(world_remount(w));
+	OK(drop_caches());
+	fd = OK(openat(w->pfd, "big", O_RDWR | O_CLOEXEC));
+	for (int at = 0; at < MIB; at += 4096) {
+		byte = at / 4096;
+		EXPECT_EQ(1, pwrite(fd, &byte, 1, at));
+	}
+	close(fd);
 }
 
 /* Without any room at all, metadata changes fail and change nothing. */
