@@ -391,12 +391,12 @@ TEST_F(io, clone)
 }
 
 /* Freezes a filesystem, and thaws it; false when that does not come to an end. */
-static bool freeze(const char *path)
+static bool freeze(struct __test_metadata *_metadata, const char *path)
 {
 	pid_t pid;
 
 	fflush(NULL);
-	pid = fork();
+	pid = OK(fork());
 	if (!pid) {
 		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -461,7 +461,7 @@ TEST_F(io, loop)
 	loop(_metadata, &self->w, 0);
 	loop(_metadata, &self->w, 1);
 	/* All those writes have an end, for the upper's filesystem, too. */
-	CHECK(freeze(self->w.upper), "the upper can no longer be frozen");
+	CHECK(freeze(_metadata, self->w.upper), "the upper can no longer be frozen");
 }
 
 /* Swap goes to a disk past the filesystem: to no file of the mount, and that is said. */
