@@ -16,6 +16,7 @@
 #include "inode.h"
 #include "mount.h"
 #include "stack.h"
+#include "usermount.h"
 
 static struct kobject *veneer_kobj;
 
@@ -31,12 +32,21 @@ static ssize_t mounts_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%u\n", veneer_mount_count());
 }
 
+/* The same letter as the module's parameter, where it can be changed. */
+static ssize_t user_mounts_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%c\n", veneer_user_mounts() ? 'Y' : 'N');
+}
+
 static struct kobj_attribute stacks_attribute = __ATTR_RO(stacks);
 static struct kobj_attribute mounts_attribute = __ATTR_RO(mounts);
+static struct kobj_attribute user_mounts_attribute = __ATTR_RO(user_mounts);
 
 static const struct attribute * const veneer_attributes[] = {
 	&stacks_attribute.attr,
 	&mounts_attribute.attr,
+	&user_mounts_attribute.attr,
 	NULL
 };
 

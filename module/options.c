@@ -14,6 +14,7 @@
 #include "mount.h"
 #include "options.h"
 #include "stack_fd.h"
+#include "usermount.h"
 
 enum option {
 	OPT_LOWERDIR,
@@ -310,7 +311,7 @@ static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 {
 	struct veneer_options *options = fc->fs_private;
 	struct fs_parse_result result;
-	int opt;
+	int opt, err;
 
 	opt = fs_parse(fc, veneer_parameters, param, &result);
 	/*
@@ -319,6 +320,11 @@ static int veneer_parse_param(struct fs_context *fc, struct fs_parameter *param)
 	 */
 	if (opt >= 0 && fc->purpose == FS_CONTEXT_FOR_RECONFIGURE && fc->oldapi)
 		return 0;
+	if (opt < 0)
+		return opt;
+	err = veneer_usermount_check(fc);
+	if (err)
+		return err;
 
 	switch (opt) {
 	case OPT_LOWERDIR:

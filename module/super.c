@@ -18,6 +18,7 @@
 #include "pagecache.h"
 #include "save.h"
 #include "stack_fd.h"
+#include "usermount.h"
 #include "workdir.h"
 #include "xattr.h"
 
@@ -333,6 +334,9 @@ static int check_options(struct fs_context *fc)
 	struct veneer_options *o = fc->fs_private;
 	int err;
 
+	err = veneer_usermount_check(fc);
+	if (err)
+		return err;
 	if (o->stack_file) {
 		err = veneer_stack_file_layers(fc, o);
 		if (err)

@@ -5,9 +5,10 @@
  */
 #include "testing.h"
 
-#include <sched.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
+
+#include "userns.h"
 
 /* The user's root is this one outside. */
 #define BASE 100000
@@ -25,6 +26,7 @@ FIXTURE_SETUP(userns)
 
 	if (world_is_overlay())
 		w->no_defaults = true;
+	OK(userns_allow_mounts(true));
 	OK(world_begin(w, IN_LOWER));
 	OK(put_dir(w, "d", 0755));
 	OK(put_dir(w, "d/sub", 0755));
@@ -47,49 +49,17 @@ FIXTURE_SETUP(userns)
 	w->no_compare = true;
 }
 
-WORLD_TEARDOWN(userns)
-
-static int write_map(pid_t pid, const char *file, const char *text)
+FIXTURE_TEARDOWN(userns)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, file);
-	return write_text(path, text);
-}
-
-/* Makes this process root of a user namespace of its own. */
-static int enter(void)
-{
-	char map[64];
-	int ready[2], status;
-	pid_t parent = getpid(), child;
-
-	snprintf(map, sizeof(map), "0 %d 65536\n", BASE);
-	if (pipe(ready))
-		return -1;
-	fflush(NULL);
-	child = fork();
-	if (!child) {
-		char c;
-
-		_exit(read(ready[0], &c, 1) != 1 ||
-		      write_map(parent, "uid_map", map) ||
-		      write_map(parent, "gid_map", map));
-	}
-	if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) != 1 ||
-	    waitpid(child, &status, 0) != child || status)
-		return -1;
-	close(ready[0]);
-	close(ready[1]);
-	return setresgid(0, 0, 0) || setresuid(0, 0, 0) || unshare(CLONE_NEWNS) ||
-	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ? -1 : 0;
+	CHECK(!userns_allow_mounts(false), "");
+	FINISH(&self->w);
 }
 
 /* Runs the rest of a test as the user. */
 #define AS_USER(...) do {						\
 	int __x;							\
 	OK(world_seal(w));						\
-	__x = IN_CHILD(OK(enter()); __VA_ARGS__;			\
+	__x = IN_CHILD(OK(userns_enter(BASE)); __VA_ARGS__;		\
 		       _exit(_metadata->exit_code != KSFT_PASS));	\
 	CHECK(!__x, "as the user: status %d", __x);			\
 } while (0)
