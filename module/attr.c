@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Attributes of an object of a mount: who may what, asking for them, changing them. */
+#include <linux/blk_types.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/pagemap.h>
 
 #include "attr.h"
+#include "chain.h"
 #include "compat.h"
 #include "copyup.h"
 #include "inode.h"
@@ -51,31 +54,64 @@ int veneer_permission(struct mnt_idmap *idmap, struct inode *inode, int mask)
 	return err;
 }
 
-/* The blocks of a file whose data is below are those of the file there. */
-static int data_blocks(struct inode *inode, u64 *blocks, unsigned int flags)
+/*
+ * A page that is not yet in the upper is to get a block there, as on a filesystem
+ * that allocates late.  Who finds no blocks takes the file for a hole.
+ */
+static u64 late_blocks(const struct inode *inode)
 {
-	struct kstat stat;
-	struct path data;
+	return mapping_tagged(inode->i_mapping, PAGECACHE_TAG_DIRTY) ||
+	       mapping_tagged(inode->i_mapping, PAGECACHE_TAG_WRITEBACK) ?
+	       PAGE_SIZE / SECTOR_SIZE : 0;
+}
+
+/*
+ * What is stored of a regular file counts, wherever it is: @stat is of the real
+ * file that has the metadata, which is in the upper if @upper.  A file there has
+ * data only if it is split; what the marks of any other take is not the user's.
+ * Most files of layers have all of their data, as their size shows.
+ */
+static int count_blocks(const struct inode *inode, struct kstat *stat,
+			bool upper, unsigned int flags)
+{
+	const loff_t size = i_size_read(inode);
+	struct veneer_chain *chain;
+	u64 blocks = 0;
 	int err;
 
-	err = veneer_inode_data(inode, &data);
+	if (veneer_is_whole(inode))
+		goto out;
+	if (!upper && stat->blocks >= DIV_ROUND_UP_ULL(size, SECTOR_SIZE))
+		return 0;
+
+	chain = veneer_inode_chain(inode);
+	err = PTR_ERR_OR_ZERO(chain);
 	if (!err)
-		err = vfs_getattr(&data, &stat, STATX_BLOCKS,
-				  flags & AT_STATX_SYNC_TYPE);
-	if (!err)
-		*blocks = stat.blocks;
-	/* stat(2) goes on when the data is lost; open(2) is what fails. */
-	return err == -EIO || err == -EUCLEAN ? 0 : err;
+		err = veneer_chain_blocks(chain, size, flags, &blocks);
+	if (err) {
+		/* stat(2) goes on when there is no data; open(2) is what fails. */
+		return err == -EIO || err == -EUCLEAN || err == -EACCES ?
+		       0 : err;
+	}
+	if (upper &&
+	    (veneer_inode_split(inode) || veneer_inode(inode)->has_map))
+		blocks += stat->blocks;
+	stat->blocks = blocks;
+out:
+	if (!stat->blocks)
+		stat->blocks = late_blocks(inode);
+	return 0;
 }
 
 int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 		   struct kstat *stat, u32 request_mask, unsigned int flags)
 {
 	struct inode *inode = d_inode(path->dentry);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct path real;
 	int err;
 
-	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+	CLASS(veneer_cred, cred)(m->cred);
 	veneer_inode_real(inode, &real);
 	err = vfs_getattr(&real, stat, request_mask,
 			  flags & AT_STATX_SYNC_TYPE);
@@ -92,10 +128,8 @@ int veneer_getattr(struct mnt_idmap *idmap, const struct path *path,
 	stat->mode = (stat->mode & ~S_IFMT) | (inode->i_mode & S_IFMT);
 	stat->rdev = inode->i_rdev;
 
-	if (S_ISREG(inode->i_mode) && (request_mask & STATX_BLOCKS) &&
-	    real.mnt == veneer_mount(inode->i_sb)->upper &&
-	    !veneer_is_whole(inode))
-		err = data_blocks(inode, &stat->blocks, flags);
+	if (S_ISREG(inode->i_mode) && (request_mask & STATX_BLOCKS))
+		err = count_blocks(inode, stat, real.mnt == m->upper, flags);
 	return err;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Chain: the real files that a stack's regular file has its bytes in. */
+#include <linux/blk_types.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -270,6 +271,42 @@ void veneer_chain_path(struct veneer_chain *chain, unsigned int link,
 		       struct path *path)
 {
 	at_path(chain->sb, &chain->link[link].at, path);
+}
+
+/**
+ * veneer_chain_blocks - how much the files of a chain take on their disks
+ * @chain: the chain
+ * @size: how many bytes of it can be seen: a file that has more of them counts
+ *	for no more than that
+ * @flags: AT_STATX_* bits of how to ask
+ * @blocks: receives the number of 512-byte blocks
+ *
+ * Runs with the mounter's credentials.
+ *
+ * Return: 0 or a negative error.
+ */
+int veneer_chain_blocks(struct veneer_chain *chain, loff_t size,
+			unsigned int flags, u64 *blocks)
+{
+	*blocks = 0;
+	for (unsigned int i = 0; i < chain->nr; i++) {
+		const struct inode *inode = d_inode(chain->link[i].at.dentry);
+		struct kstat stat;
+		struct path path;
+		int err;
+
+		veneer_chain_path(chain, i, &path);
+		err = vfs_getattr(&path, &stat, STATX_BLOCKS,
+				  flags & AT_STATX_SYNC_TYPE);
+		if (err)
+			return err;
+		if (size < i_size_read(inode))
+			stat.blocks = min_t(u64, stat.blocks,
+					    round_up((u64)size, i_blocksize(inode)) >>
+					    SECTOR_SHIFT);
+		*blocks += stat.blocks;
+	}
+	return 0;
 }
 
 /**

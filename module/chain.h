@@ -49,6 +49,8 @@ unsigned int veneer_chain_source(struct veneer_chain *chain, loff_t pos,
 				 loff_t want, loff_t *len);
 void veneer_chain_path(struct veneer_chain *chain, unsigned int link,
 		       struct path *path);
+int veneer_chain_blocks(struct veneer_chain *chain, loff_t size,
+			unsigned int flags, u64 *blocks);
 struct file *veneer_chain_file(struct veneer_chain *chain, unsigned int link);
 int veneer_chain_read(struct veneer_chain *chain, void *buf, size_t len,
 		      loff_t pos);
