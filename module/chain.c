@@ -12,6 +12,7 @@
 #include "log.h"
 #include "mapfile.h"
 #include "marks.h"
+#include "real.h"
 #include "record.h"
 #include "stack.h"
 #include "stack_links.h"
@@ -96,7 +97,7 @@ static int follow_record(struct dentry *below, struct veneer_link *link,
 	link->map = kzalloc(sizeof(*link->map), GFP_KERNEL);
 	if (!link->map)
 		return -ENOMEM;
-	err = veneer_mapfile_load(&root, below, record, link->map);
+	err = veneer_mapfile_load(&root, below, record, link->map, NULL);
 	if (err) {
 		kfree(link->map);
 		link->map = NULL;
@@ -331,8 +332,7 @@ struct file *veneer_chain_file(struct veneer_chain *chain, unsigned int link)
 	{
 		CLASS(veneer_cred, cred)(veneer_stack(chain->sb)->cred);
 
-		file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME,
-				   current_cred());
+		file = veneer_real_open(&path, S_IFREG, O_RDONLY);
 	}
 	if (IS_ERR(file))
 		return file;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Copying the data of a file below into a new file of the upper. */
-#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
@@ -11,6 +10,7 @@
 #include "chain.h"
 #include "compat.h"
 #include "copydata.h"
+#include "real.h"
 
 #define COPY_CHUNK	SZ_256K
 
@@ -120,7 +120,7 @@ int veneer_copy_data(struct veneer_mount *m, struct veneer_chain *from,
 	struct file *to;
 	int err;
 
-	to = dentry_open(&path, O_WRONLY | O_LARGEFILE, current_cred());
+	to = veneer_real_open(&path, S_IFREG, O_WRONLY);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
 

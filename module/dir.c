@@ -16,6 +16,7 @@
 #include "dir.h"
 #include "file.h"
 #include "inode.h"
+#include "real.h"
 
 #define NR_DOTS	2
 
@@ -165,7 +166,7 @@ static int veneer_dir_fsync(struct file *file, loff_t start, loff_t end,
 
 	CLASS(veneer_cred, cred)(m->cred);
 	path = veneer_upper_path(m, upper);
-	real = dentry_open(&path, O_RDONLY | O_DIRECTORY, current_cred());
+	real = veneer_real_open(&path, S_IFDIR, O_RDONLY);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
 	err = vfs_fsync_range(real, start, end, datasync);

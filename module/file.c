@@ -27,6 +27,7 @@
 #include "io.h"
 #include "pagecache.h"
 #include "range.h"
+#include "real.h"
 #include "source.h"
 #include "split.h"
 #include "times.h"
@@ -50,9 +51,8 @@ static struct file *open_real(const struct file *file, unsigned int where)
 	const struct inode *inode = file_inode(file);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	unsigned int flags = veneer_real_flags(file->f_flags);
-	int acc_mode;
 	struct path path;
-	int err = 0;
+	int err;
 
 	CLASS(veneer_cred, cred)(m->cred);
 	if (m->options.is_volatile)
@@ -69,11 +69,7 @@ static struct file *open_real(const struct file *file, unsigned int where)
 		flags &= ~(O_ACCMODE | O_APPEND);
 	}
 
-	acc_mode = ACC_MODE(flags) | MAY_OPEN;
-	if (flags & O_APPEND)
-		acc_mode |= MAY_APPEND;
-	err = inode_permission(mnt_idmap(path.mnt), d_inode(path.dentry),
-			       acc_mode);
+	err = veneer_real_may_open(&path, S_IFREG, flags);
 	if (err)
 		return ERR_PTR(err);
 	if (!inode_owner_or_capable(mnt_idmap(path.mnt), d_inode(path.dentry)))

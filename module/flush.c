@@ -25,6 +25,7 @@
 #include "log.h"
 #include "mapfile.h"
 #include "marks.h"
+#include "real.h"
 #include "save.h"
 #include "split.h"
 
@@ -174,8 +175,7 @@ static int get_map(struct veneer_mount *m, struct veneer_split *split,
 		   const struct veneer_pieces *pieces, struct file **map)
 {
 	struct dentry *temp;
-	int err = veneer_mapfile_get(m, &split->record, split->map.nr, &temp,
-				     map);
+	int err = veneer_mapfile_get(m, split, &temp, map);
 
 	if (err || !temp)
 		return err;
@@ -185,7 +185,7 @@ static int get_map(struct veneer_mount *m, struct veneer_split *split,
 	if (err)
 		veneer_mapfile_discard(m, temp);
 	else
-		err = veneer_mapfile_install(m, &split->record, temp);
+		err = veneer_mapfile_install(m, split, temp);
 	if (err) {
 		__fput_sync(*map);
 		*map = NULL;
@@ -247,6 +247,7 @@ static int finish(struct inode *inode, struct veneer_split *split,
 	if (err)
 		veneer_err_ratelimited("%pd2: cannot remove block map %pU (error %d)\n",
 				       path.dentry, &split->record.uuid, err);
+	veneer_mapfile_forget(split);
 	return 0;
 }
 
@@ -561,7 +562,7 @@ int veneer_split_finish_cut(struct veneer_mount *m, struct dentry *upper)
 	ret = mnt_want_write(m->upper);
 	if (ret)
 		goto out;
-	file = dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	file = veneer_real_open(&path, S_IFREG, O_RDWR);
 	ret = PTR_ERR_OR_ZERO(file);
 	if (!ret) {
 		attr.ia_size = record.below_size;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The folder ".veneer/links" of a layer or of the upper, read. */
-#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
@@ -10,6 +9,7 @@
 #include "format.h"
 #include "links_dir.h"
 #include "links_record.h"
+#include "real.h"
 
 /**
  * veneer_links_dir - find the folder
@@ -85,8 +85,7 @@ static bool list_actor(struct dir_context *ctx, const char *name, int len,
 
 static int list_ids(const struct path *dir, struct id_list *list)
 {
-	struct file *file = dentry_open(dir, O_RDONLY | O_DIRECTORY | O_NOATIME,
-					current_cred());
+	struct file *file = veneer_real_open(dir, S_IFDIR, O_RDONLY);
 	int err;
 
 	if (IS_ERR(file))

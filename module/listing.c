@@ -19,6 +19,7 @@
 #include "format.h"
 #include "listing.h"
 #include "marks.h"
+#include "real.h"
 #include "stack.h"
 #include "stack_links.h"
 
@@ -178,8 +179,7 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 
 static int read_layer(struct read_ctx *rc, const struct path *dir)
 {
-	struct file *file = dentry_open(dir, O_RDONLY | O_DIRECTORY,
-					current_cred());
+	struct file *file = veneer_real_open(dir, S_IFDIR, O_RDONLY);
 	int err;
 
 	if (IS_ERR(file))

@@ -17,8 +17,11 @@
 #include "apart.h"
 #include "compat.h"
 #include "format.h"
+#include "inode.h"
 #include "log.h"
 #include "mapfile.h"
+#include "real.h"
+#include "split.h"
 #include "upper.h"
 
 #define UUID_NAME_SIZE	(UUID_STRING_LEN + 1)
@@ -150,23 +153,7 @@ static int load_from(struct file *file, const struct dentry *user,
 	return -EUCLEAN;
 }
 
-/* A name in a directory of the upper or of a layer; a reference, or %NULL. */
-static struct dentry *find(const struct path *root, struct dentry *dir,
-			   const char *name)
-{
-	struct dentry *found;
-
-	if (!d_can_lookup(dir))
-		return NULL;
-	found = veneer_lookup_unlocked(mnt_idmap(root->mnt), name, dir);
-	if (!IS_ERR(found) && d_is_negative(found)) {
-		dput(found);
-		return NULL;
-	}
-	return found;
-}
-
-/* .veneer/map/NAME; just the folder for an empty name. */
+/* .veneer/map/NAME; just the folder for an empty name.  %NULL for none. */
 static struct dentry *find_map(const struct path *root, const char *name)
 {
 	const char * const names[] = { VENEER_DIR_NAME, VENEER_MAP_DIR_NAME,
@@ -174,7 +161,9 @@ static struct dentry *find_map(const struct path *root, const char *name)
 	struct dentry *at = dget(root->dentry);
 
 	for (int i = 0; i < ARRAY_SIZE(names) && *names[i]; i++) {
-		struct dentry *next = find(root, at, names[i]);
+		const umode_t type = names[i] == name ? S_IFREG : S_IFDIR;
+		struct dentry *next = veneer_real_find(root->mnt, at, names[i],
+						       type);
 
 		dput(at);
 		if (IS_ERR_OR_NULL(next))
@@ -190,6 +179,8 @@ static struct dentry *find_map(const struct path *root, const char *name)
  * @user: the split file, for messages
  * @record: its record, which has a map
  * @map: receives the map; not yet begun
+ * @object: receives what it is in, for iput(), and %NULL when it was never
+ *	saved; may be %NULL
  *
  * A map that was never saved has no bit set.
  *
@@ -198,7 +189,7 @@ static struct dentry *find_map(const struct path *root, const char *name)
  */
 int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 			const struct veneer_record *record,
-			struct veneer_blockmap *map)
+			struct veneer_blockmap *map, struct inode **object)
 {
 	char name[UUID_NAME_SIZE];
 	struct dentry *dentry;
@@ -210,8 +201,7 @@ int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 	dentry = find_map(root, name);
 	if (IS_ERR(dentry))
 		return PTR_ERR(dentry);
-	if (!dentry || !d_is_reg(dentry)) {
-		dput(dentry);
+	if (!dentry) {
 		if (record->flags & VENEER_SPLIT_SAVED) {
 			veneer_err_ratelimited("%pd2: block map .veneer/map/%s is missing; the file cannot be read\n",
 					       user, name);
@@ -224,11 +214,15 @@ int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 	}
 
 	path = (struct path) { .mnt = root->mnt, .dentry = dentry };
-	file = dentry_open(&path, O_RDONLY | O_LARGEFILE, current_cred());
+	file = veneer_real_open(&path, S_IFREG, O_RDONLY);
 	dput(dentry);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	err = load_from(file, user, record, map);
+	if (!err && object) {
+		*object = file_inode(file);
+		ihold(*object);
+	}
 	__fput_sync(file);
 	return err;
 }
@@ -236,12 +230,11 @@ int veneer_mapfile_load(const struct path *root, const struct dentry *user,
 static struct dentry *dir_get(struct veneer_mount *m, struct dentry *parent,
 			      const char *name)
 {
-	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
 	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
 	struct dentry *dir;
 	int err;
 
-	dir = find(&root, parent, name);
+	dir = veneer_real_find(m->upper, parent, name, S_IFDIR);
 	if (dir)
 		return dir;
 	err = mnt_want_write(m->upper);
@@ -249,7 +242,11 @@ static struct dentry *dir_get(struct veneer_mount *m, struct dentry *parent,
 		return ERR_PTR(err);
 	dir = veneer_upper_make_unseen(m, parent, name, &new);
 	mnt_drop_write(m->upper);
-	return dir == ERR_PTR(-EEXIST) ? find(&root, parent, name) : dir;
+	if (dir != ERR_PTR(-EEXIST))
+		return dir;
+	/* Somebody else has made it, or takes it away all the time. */
+	return veneer_real_find(m->upper, parent, name, S_IFDIR) ? :
+	       ERR_PTR(-ESTALE);
 }
 
 static struct dentry *map_dir_get(struct veneer_mount *m)
@@ -257,7 +254,7 @@ static struct dentry *map_dir_get(struct veneer_mount *m)
 	struct dentry *own, *dir;
 
 	own = dir_get(m, m->upper->mnt_root, VENEER_DIR_NAME);
-	if (IS_ERR_OR_NULL(own))
+	if (IS_ERR(own))
 		return own;
 	dir = dir_get(m, own, VENEER_MAP_DIR_NAME);
 	dput(own);
@@ -293,23 +290,54 @@ static struct file *open_map(struct veneer_mount *m, struct dentry *dentry)
 {
 	const struct path path = veneer_upper_path(m, dentry);
 
-	return dentry_open(&path, O_RDWR | O_LARGEFILE, current_cred());
+	return veneer_real_open(&path, S_IFREG, O_RDWR);
 }
 
-/* A map of the upper, to change it; -ENOENT when there is none. */
+/*
+ * Is this the map that was read, or made?  To write anything else could be to
+ * write somebody else's file, that was moved there or has a second name there.
+ */
+static int judge_map(const struct veneer_split *split,
+		     const struct dentry *dentry)
+{
+	const char *fault = NULL;
+	int err = -ESTALE;
+
+	if (!dentry && split->map_inode) {
+		fault = "is gone";
+	} else if (dentry && d_inode(dentry) != split->map_inode) {
+		fault = "is not the one that was there before";
+	} else if (dentry && d_inode(dentry)->i_nlink != 1) {
+		fault = "has another name";
+		err = -EUCLEAN;
+	}
+	if (!fault)
+		return 0;
+	veneer_err_ratelimited("%pd2: block map .veneer/map/%pU %s; it is not written\n",
+			       veneer_upper(split->inode), &split->record.uuid,
+			       fault);
+	return err;
+}
+
+/* A map of the upper, to change it; -ENOENT when there is none yet. */
 static struct file *open_named(struct veneer_mount *m,
-			       const struct veneer_record *record)
+			       const struct veneer_split *split)
 {
 	const struct path root = veneer_upper_path(m, m->upper->mnt_root);
 	char name[UUID_NAME_SIZE];
 	struct dentry *dentry;
 	struct file *file;
+	int err;
 
-	snprintf(name, sizeof(name), "%pU", &record->uuid);
+	snprintf(name, sizeof(name), "%pU", &split->record.uuid);
 	dentry = find_map(&root, name);
-	if (IS_ERR_OR_NULL(dentry))
-		return dentry ? ERR_CAST(dentry) : ERR_PTR(-ENOENT);
-	file = open_map(m, dentry);
+	if (IS_ERR(dentry))
+		return ERR_CAST(dentry);
+	err = judge_map(split, dentry);
+	if (err)
+		file = ERR_PTR(err);
+	else
+		file = dentry ? open_map(m, dentry) : ERR_PTR(-ENOENT);
 	dput(dentry);
 	return file;
 }
@@ -364,22 +392,24 @@ void veneer_mapfile_discard(struct veneer_mount *m, struct dentry *temp)
 /**
  * veneer_mapfile_get - open a block map of the upper to change it, or make it
  * @m: the mount
- * @record: the record of the file that it belongs to
- * @nr: how many bits it has; none of them is set in one that is made
+ * @split: the file that it belongs to, flush_lock held; no bit is set in one that
+ *	is made
  * @temp: of a map that was made, which is not durable and has no name, this is
  *	for veneer_mapfile_install() or veneer_mapfile_discard(); %NULL of one
  *	that was there
  * @map: receives the file, for __fput_sync(); %NULL with an error
  */
-int veneer_mapfile_get(struct veneer_mount *m,
-		       const struct veneer_record *record, u64 nr,
+int veneer_mapfile_get(struct veneer_mount *m, const struct veneer_split *split,
 		       struct dentry **temp, struct file **map)
 {
-	struct file *file = open_named(m, record);
+	struct file *file;
+
+	lockdep_assert_held(&split->flush_lock);
+	file = open_named(m, split);
 
 	*temp = NULL;
 	if (file == ERR_PTR(-ENOENT))
-		file = make_map(m, record, nr, temp);
+		file = make_map(m, &split->record, split->map.nr, temp);
 	*map = IS_ERR(file) ? NULL : file;
 	return PTR_ERR_OR_ZERO(file);
 }
@@ -387,22 +417,22 @@ int veneer_mapfile_get(struct veneer_mount *m,
 /**
  * veneer_mapfile_install - give a block map its name
  * @m: the mount
- * @record: the record of the file that it belongs to
+ * @split: the file that it belongs to, flush_lock held
  * @temp: from veneer_mapfile_get(), durable or on its way: at the disk, and made
  *	so by whatever makes the name durable; given back, whatever is returned
  */
-int veneer_mapfile_install(struct veneer_mount *m,
-			   const struct veneer_record *record,
+int veneer_mapfile_install(struct veneer_mount *m, struct veneer_split *split,
 			   struct dentry *temp)
 {
 	char name[UUID_NAME_SIZE];
 	struct dentry *dir;
 	int err;
 
+	lockdep_assert_held(&split->flush_lock);
 	dir = map_dir_get(m);
-	err = dir ? PTR_ERR_OR_ZERO(dir) : -EIO;
+	err = PTR_ERR_OR_ZERO(dir);
 	if (!err) {
-		snprintf(name, sizeof(name), "%pU", &record->uuid);
+		snprintf(name, sizeof(name), "%pU", &split->record.uuid);
 		err = mnt_want_write(m->upper);
 		if (!err) {
 			err = veneer_temp_install(m, temp, dir, name);
@@ -410,11 +440,15 @@ int veneer_mapfile_install(struct veneer_mount *m,
 		}
 		dput(dir);
 	}
-	if (err)
+	if (err) {
 		veneer_mapfile_discard(m, temp);
-	else
-		dput(temp);
-	return err;
+		return err;
+	}
+	/* There was none; a name that is taken is an error. */
+	split->map_inode = d_inode(temp);
+	ihold(split->map_inode);
+	dput(temp);
+	return 0;
 }
 
 /**
@@ -457,7 +491,7 @@ int veneer_mapfile_remove(struct veneer_mount *m,
 	if (IS_ERR_OR_NULL(dir))
 		return PTR_ERR_OR_ZERO(dir);
 	snprintf(name, sizeof(name), "%pU", &record->uuid);
-	dentry = find(&root, dir, name);
+	dentry = veneer_real_find(m->upper, dir, name, S_IFREG);
 	if (IS_ERR(dentry)) {
 		err = PTR_ERR(dentry);
 	} else if (dentry) {
@@ -474,4 +508,15 @@ int veneer_mapfile_remove(struct veneer_mount *m,
 	}
 	dput(dir);
 	return err;
+}
+
+/**
+ * veneer_mapfile_forget - a file's block map has been removed
+ * @split: the file, flush_lock held
+ */
+void veneer_mapfile_forget(struct veneer_split *split)
+{
+	lockdep_assert_held(&split->flush_lock);
+	iput(split->map_inode);
+	split->map_inode = NULL;
 }

@@ -19,6 +19,7 @@
 #include "inode.h"
 #include "marks.h"
 #include "names.h"
+#include "real.h"
 
 static int entry_cmp(const struct veneer_names_entry *entry, u32 hash,
 		     const char *name, unsigned int len)
@@ -243,8 +244,7 @@ static int names_read(struct inode *dir, struct veneer_names *names,
 		return impure;
 	rc.impure = impure;
 
-	file = dentry_open(&path, O_RDONLY | O_DIRECTORY | O_NOATIME,
-			   current_cred());
+	file = veneer_real_open(&path, S_IFDIR, O_RDONLY);
 	if (IS_ERR(file))
 		return PTR_ERR(file);
 	do {

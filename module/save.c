@@ -159,8 +159,7 @@ static void copy_member(struct veneer_mount *m, struct member *member)
 		else if (!member->pieces->nr)
 			member->left = true;
 		else
-			member->err = veneer_mapfile_get(m, &split->record,
-							 split->map.nr,
+			member->err = veneer_mapfile_get(m, split,
 							 &member->temp,
 							 &member->map);
 	}
@@ -253,8 +252,7 @@ static void write_map(struct veneer_mount *m, struct member *member)
 	if (split->finished || split->saves != member->saves) {
 		member->left = true;
 	} else if (member->temp) {
-		member->err = veneer_mapfile_install(m, &split->record,
-						     member->temp);
+		member->err = veneer_mapfile_install(m, split, member->temp);
 		member->temp = NULL;
 	}
 	if (takes_part(member))

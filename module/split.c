@@ -26,6 +26,7 @@
 #include "inode.h"
 #include "log.h"
 #include "mapfile.h"
+#include "real.h"
 #include "save.h"
 #include "split.h"
 
@@ -53,6 +54,7 @@ void veneer_split_free(struct veneer_split *split)
 	if (!split)
 		return;
 	veneer_blockmap_free(&split->map);
+	iput(split->map_inode);
 	mutex_destroy(&split->flush_lock);
 	kfree(split->record.path);
 	kfree(split);
@@ -171,13 +173,20 @@ int veneer_split_load(struct inode *inode)
 		ret = -ESTALE;
 	if (ret > 0)
 		ret = veneer_mapfile_load(&root, vi->upper, &split->record,
-					  &split->map);
+					  &split->map, &split->map_inode);
 	if (ret < 0) {
 		veneer_split_free(split);
 		return ret;
 	}
 	veneer_split_attach(inode, split);
 	return 0;
+}
+
+/* It cannot be opened to write: reading it is another matter. */
+static bool may_yet_read(const struct file *file)
+{
+	return file == ERR_PTR(-EROFS) || file == ERR_PTR(-EACCES) ||
+	       file == ERR_PTR(-EPERM) || file == ERR_PTR(-ETXTBSY);
 }
 
 static struct file *inner_open(struct inode *inode)
@@ -188,11 +197,9 @@ static struct file *inner_open(struct inode *inode)
 	struct file *file;
 
 	CLASS(veneer_cred, cred)(m->cred);
-	file = dentry_open(&path, O_RDWR | O_LARGEFILE | O_NOATIME,
-			   current_cred());
-	if (file == ERR_PTR(-EROFS))
-		file = dentry_open(&path, O_RDONLY | O_LARGEFILE | O_NOATIME,
-				   current_cred());
+	file = veneer_real_open(&path, S_IFREG, O_RDWR);
+	if (may_yet_read(file))
+		file = veneer_real_open(&path, S_IFREG, O_RDONLY);
 	if (!IS_ERR(file)) {
 		/* What we move does not count as a change. */
 		file->f_mode |= FMODE_NOCMTIME;

@@ -19,6 +19,11 @@
  *	@record.below_size is written under veneer_inode.io_lock, too, and read
  *	without a lock by veneer_below_size()
  * @map: the block map.  Bits are set under veneer_inode.io_lock
+ * @map_inode: the object that the map is in; a reference, so that no other can
+ *	be taken for it, %NULL as long as there is none.  It was read, or made by
+ *	us: whatever else has the map's name later is not written.  Fixed once
+ *	attached, but for veneer_mapfile_install() and veneer_mapfile_forget(),
+ *	under @flush_lock; put with the state
  * @finished: the record is gone: the file is whole.  Under @flush_lock
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
@@ -33,6 +38,7 @@ struct veneer_split {
 	struct mutex		flush_lock;	/* as said above */
 	struct veneer_record	record;
 	struct veneer_blockmap	map;
+	struct inode		*map_inode;
 	bool			finished;
 	bool			stale;
 	unsigned long		saves;

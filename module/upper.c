@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "log.h"
 #include "marks.h"
+#include "real.h"
 #include "times.h"
 #include "upper.h"
 
@@ -48,6 +49,15 @@ static int make_at(struct veneer_mount *m, struct inode *dir,
 	}
 }
 
+static bool is_as_asked(const struct dentry *dentry, const struct veneer_new *new)
+{
+	if (new->hardlink)
+		return d_inode(dentry) == d_inode(new->hardlink);
+	if (S_ISDIR(new->mode))
+		return d_can_lookup(dentry);
+	return !((d_inode(dentry)->i_mode ^ new->mode) & S_IFMT);
+}
+
 /* The same at a name of a locked directory. */
 static struct dentry *make_named(struct veneer_mount *m, struct dentry *dir,
 				 const char *name, const struct veneer_new *new)
@@ -72,6 +82,9 @@ static struct dentry *make_named(struct veneer_mount *m, struct dentry *dir,
 		if (d_is_negative(dentry))
 			err = -EIO;
 	}
+	/* Who serves the upper may say that something else was made. */
+	if (!err && !is_as_asked(dentry, new))
+		err = -EIO;
 	if (!err)
 		return dentry;
 	dput(dentry);
@@ -401,8 +414,7 @@ static int empty_batch(struct veneer_mount *m, struct dentry *dir, int depth)
 		return -ENOMEM;
 
 	batch->ctx.actor = batch_actor;
-	file = dentry_open(&path, O_RDONLY | O_DIRECTORY | O_NOATIME,
-			   current_cred());
+	file = veneer_real_open(&path, S_IFDIR, O_RDONLY);
 	err = PTR_ERR_OR_ZERO(file);
 	if (!err) {
 		err = iterate_dir(file, &batch->ctx);
