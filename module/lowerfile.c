@@ -9,18 +9,39 @@
  * a newline; an empty line, a zero byte and a backslash before anything else
  * are errors.
  */
+#include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
 #include <linux/namei.h>
 #include <linux/slab.h>
+#include <linux/stringify.h>
 
+#include "compat.h"
 #include "log.h"
 #include "lowerfile.h"
 #include "options.h"
+#include "real.h"
 
 /* Room for as many layers as may be, with paths of 255 bytes each. */
 #define MAX_SIZE	(VENEER_MAX_LAYERS * 256)
+
+/*
+ * As by open(2), the rights of the caller count, and those of whoever began the
+ * mount, should that be somebody else.
+ */
+static struct file *open_as_both(const struct fs_context *fc,
+				 const struct path *path)
+{
+	int err = veneer_real_may_open(path, S_IFREG, O_RDONLY);
+
+	if (err)
+		return ERR_PTR(err);
+	CLASS(veneer_cred, cred)(fc->cred);
+	err = veneer_real_may_open(path, S_IFREG, O_RDONLY);
+	return err ? ERR_PTR(err) :
+		     dentry_open(path, O_RDONLY | O_LARGEFILE, current_cred());
+}
 
 /* Its content, with a zero byte at the end; for kvfree(). */
 static char *read_all(struct fs_context *fc, const char *name, size_t *size)
@@ -44,7 +65,7 @@ static char *read_all(struct fs_context *fc, const char *name, size_t *size)
 		path_put(&path);
 		return ERR_PTR(-EINVAL);
 	}
-	file = dentry_open(&path, O_RDONLY | O_LARGEFILE, fc->cred);
+	file = open_as_both(fc, &path);
 	path_put(&path);
 	if (IS_ERR(file)) {
 		veneer_fc_err(fc, "lowerfile: cannot open '%s': error %ld", name,
@@ -109,15 +130,39 @@ static int add_line(struct fs_context *fc, struct veneer_options *options,
 	int err;
 
 	if (*line == '/' || !slash)
-		return veneer_options_add_name(fc, options, "lowerfile", line);
+		return veneer_options_add_name(fc, options, NULL, line);
 
 	full = kasprintf(GFP_KERNEL, "%.*s%s", (int)(slash + 1 - name), name,
 			 line);
 	if (!full)
 		return -ENOMEM;
-	err = veneer_options_add_name(fc, options, "lowerfile", full);
+	err = veneer_options_add_name(fc, options, NULL, full);
 	kfree(full);
 	return err;
+}
+
+/*
+ * What to say of a line that will not do, without what it says: the file may be
+ * another than was meant, and messages may have other readers than the file.
+ */
+static const char *line_fault(const struct veneer_options *options, int err)
+{
+	if (err == -EINVAL && options->nr_layers == VENEER_MAX_LAYERS)
+		return "there are more than " __stringify(VENEER_MAX_LAYERS) " layers";
+	switch (err) {
+	case -ENOENT:
+		return "there is no such directory";
+	case -ENOTDIR:
+		return "it is not a directory";
+	case -EACCES:
+		return "you may not search the way to it";
+	case -ELOOP:
+		return "there are too many symbolic links on the way to it";
+	case -ENAMETOOLONG:
+		return "it has a name that is too long";
+	default:
+		return "it cannot be used as a layer";
+	}
 }
 
 /**
@@ -164,8 +209,9 @@ int veneer_lowerfile(struct fs_context *fc, struct veneer_options *options,
 		} else {
 			err = add_line(fc, options, name, line);
 			if (err)
-				veneer_fc_err(fc, "lowerfile: in line %u of '%s'",
-					      nr, name);
+				veneer_fc_err(fc, "lowerfile: line %u of '%s': %s (error %d)",
+					      nr, name, line_fault(options, err),
+					      err);
 		}
 	}
 	kvfree(buf);

@@ -67,12 +67,15 @@ static int judge_dir(struct fs_context *fc, const char *option,
 	char *buf, *full;
 
 	if (!d_can_lookup(path->dentry)) {
-		veneer_fc_err(fc, "%s: %s is not a directory", option, name);
+		if (option)
+			veneer_fc_err(fc, "%s: %s is not a directory", option,
+				      name);
 		return -ENOTDIR;
 	}
 	if (path->dentry->d_flags & (DCACHE_OP_HASH | DCACHE_OP_COMPARE)) {
-		veneer_fc_err(fc, "%s: '%s' is on a filesystem with its own rules for names",
-			      option, name);
+		if (option)
+			veneer_fc_err(fc, "%s: '%s' is on a filesystem with its own rules for names",
+				      option, name);
 		return -EINVAL;
 	}
 
@@ -91,12 +94,13 @@ static int open_dir(struct fs_context *fc, const char *option, const char *name,
 	int err;
 
 	if (!*name) {
-		veneer_fc_err(fc, "%s: empty path", option);
+		if (option)
+			veneer_fc_err(fc, "%s: empty path", option);
 		return -EINVAL;
 	}
 
 	err = kern_path(name, LOOKUP_FOLLOW | LOOKUP_DIRECTORY, path);
-	if (err)
+	if (err && option)
 		veneer_fc_err(fc, "%s: cannot open directory '%s': error %d",
 			      option, name, err);
 	return err;
@@ -140,8 +144,9 @@ int veneer_options_add_path(struct fs_context *fc,
 	int err;
 
 	if (nr == VENEER_MAX_LAYERS) {
-		veneer_fc_err(fc, "%s: more than %u layers, at '%s'", option,
-			      VENEER_MAX_LAYERS, name);
+		if (option)
+			veneer_fc_err(fc, "%s: more than %u layers, at '%s'",
+				      option, VENEER_MAX_LAYERS, name);
 		return -EINVAL;
 	}
 
@@ -161,7 +166,8 @@ int veneer_options_add_path(struct fs_context *fc,
  * veneer_options_add_name - one more layer, under those given so far
  * @fc: the context, for messages
  * @options: the options
- * @option: the option that it comes from, for messages
+ * @option: the option that it comes from, for messages; %NULL to leave them to
+ *	the caller, who must not repeat @name
  * @name: its path
  */
 int veneer_options_add_name(struct fs_context *fc,

@@ -490,6 +490,43 @@ TEST_F(realopen, names)
 	AS_MOUNTER(list_names(_metadata, w, false));
 }
 
+/* A file of the options: not his, so not a word of it. */
+static void name_layers(struct __test_metadata *_metadata, struct world *w,
+			const char *path)
+{
+	const char *const option[][2] = { { "lowerfile", path }, { NULL, NULL } };
+	char log[2048] = "";
+	int ret = fs_mount("veneer", option, 0, NULL, log, sizeof(log));
+
+	CHECK(ret == -EACCES, "%s", err_name(ret < 0 ? -ret : 0));
+	CHECK(!strstr(log, "secret"), "%s", log);
+}
+
+TEST_F(realopen, lowerfile)
+{
+	struct world *w = &self->w;
+	const char *path = join(w->root, "shadow");
+	const char *const option[][2] = { { "lowerfile", path }, { NULL, NULL } };
+	char log[2048] = "";
+
+	OK(write_text(path, "/secret:of root\n"));
+	OK(chmod(path, 0600));
+	AS_USER(name_layers(_metadata, w, path));
+	/* Who may read it is told where it is wrong, and not what it says. */
+	logged(self->kmsg, "");
+	EXPECT_EQ(-ENOENT, fs_mount("veneer", option, 0, NULL, log, sizeof(log)));
+	CHECK(!strstr(log, "secret"), "%s", log);
+	CHECK(!logged(self->kmsg, "secret"), "in the kernel's log");
+	CHECK(strstr(log, "line 1"), "%s", log);
+	OK(write_text(path, "/secret\\\n"));
+	EXPECT_EQ(-EINVAL, fs_mount("veneer", option, 0, NULL, log, sizeof(log)));
+	CHECK(!strstr(log, "secret"), "%s", log);
+	OK(write_text(path, "/etc/passwd\n"));
+	EXPECT_EQ(-ENOTDIR, fs_mount("veneer", option, 0, NULL, log, sizeof(log)));
+	CHECK(!strstr(log, "passwd"), "%s", log);
+	OK(unlink(path));
+}
+
 /* Everything that makes the module open a file of its own. */
 static int do_all(struct world *w)
 {
