@@ -219,8 +219,7 @@ void veneer_chain_free(struct veneer_chain *chain)
 	for (unsigned int i = 0; i < chain->nr; i++) {
 		struct veneer_link *link = &chain->link[i];
 
-		if (link->file)
-			__fput_sync(link->file);
+		veneer_kept_drop(&link->kept);
 		if (link->map)
 			veneer_blockmap_free(link->map);
 		kfree(link->map);
@@ -315,16 +314,15 @@ int veneer_chain_blocks(struct veneer_chain *chain, loff_t size,
  * @chain: the chain
  * @link: which one
  *
- * Return: the file, which lives as long as the chain; or an ERR_PTR().
+ * Return: the file with a reference, for fput(); or an ERR_PTR().
  */
 struct file *veneer_chain_file(struct veneer_chain *chain, unsigned int link)
 {
 	struct veneer_link *l = &chain->link[link];
-	struct file *file, *other;
+	struct file *file;
 	struct path path;
 
-	/* Pairs with the cmpxchg() of whoever opened it. */
-	file = smp_load_acquire(&l->file);
+	file = veneer_kept_get(&l->kept);
 	if (file)
 		return file;
 
@@ -336,11 +334,7 @@ struct file *veneer_chain_file(struct veneer_chain *chain, unsigned int link)
 	}
 	if (IS_ERR(file))
 		return file;
-	other = cmpxchg(&l->file, NULL, file);
-	if (!other)
-		return file;
-	__fput_sync(file);
-	return other;
+	return veneer_kept_add(&l->kept, chain->sb, file);
 }
 
 /**
@@ -367,8 +361,9 @@ int veneer_chain_read(struct veneer_chain *chain, void *buf, size_t len,
 		if (!ret) {
 			veneer_err_ratelimited("%pD2: ends early; was a layer changed?\n",
 					       file);
-			return -EIO;
+			ret = -EIO;
 		}
+		fput(file);
 		if (ret < 0)
 			return ret;
 		buf += ret;

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 
 #include "blockmap.h"
+#include "kept.h"
 #include "merge.h"
 
 /**
@@ -18,14 +19,14 @@
  * @block_shift: log2 of the block size of @map
  * @map: which blocks are here; bytes under @below_size whose block is not come
  *	from the next link.  %NULL when all bytes are here
- * @file: the file, opened; %NULL until it is needed.  Set once by cmpxchg
+ * @kept: the file, opened, as long as it is
  */
 struct veneer_link {
 	struct veneer_at	at;
 	loff_t			below_size;
 	u8			block_shift;
 	struct veneer_blockmap	*map;
-	struct file		*file;
+	struct veneer_kept	kept;
 };
 
 /**
@@ -34,7 +35,7 @@ struct veneer_link {
  * @nr: how many links there are; at least one
  * @link: the links, the uppermost first; the last one has no map
  *
- * Made once per stack inode, fixed but for veneer_link.file, and freed with
+ * Made once per stack inode, fixed but for veneer_link.kept, and freed with
  * the inode.
  */
 struct veneer_chain {

@@ -53,12 +53,13 @@ static bool next_data(struct veneer_chain *from, loff_t *pos, loff_t *end)
 	if (IS_ERR(file))
 		return true;
 	data = vfs_llseek(file, *pos, SEEK_DATA);
-	if (data == -ENXIO)
-		return false;
 	if (data >= 0) {
 		*pos = data;
 		*end = vfs_llseek(file, data, SEEK_HOLE);
 	}
+	fput(file);
+	if (data == -ENXIO)
+		return false;
 	if (*end <= *pos || *end > len)
 		*end = len;
 	return true;
@@ -67,12 +68,16 @@ static bool next_data(struct veneer_chain *from, loff_t *pos, loff_t *end)
 static bool clone_all(struct veneer_chain *from, struct file *to, loff_t len)
 {
 	struct file *file;
+	loff_t done;
 
 	if (from->nr > 1)
 		return false;
 	file = veneer_chain_file(from, 0);
-	return !IS_ERR(file) &&
-	       vfs_clone_file_range(file, 0, to, 0, len, 0) == len;
+	if (IS_ERR(file))
+		return false;
+	done = vfs_clone_file_range(file, 0, to, 0, len, 0);
+	fput(file);
+	return done == len;
 }
 
 /* Copies @len bytes, holes as holes; @to has its size already. */

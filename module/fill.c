@@ -108,15 +108,13 @@ static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
 static struct file *run_file(struct inode *inode, const struct veneer_run *run)
 {
 	struct veneer_chain *chain;
-	struct file *file;
 
 	if (run->where == VENEER_FROM_UPPER)
 		return veneer_inner_get(inode);
 	chain = veneer_inode_chain(inode);
 	if (IS_ERR(chain))
 		return ERR_CAST(chain);
-	file = veneer_chain_file(chain, run->where - VENEER_FROM_LINK(0));
-	return IS_ERR(file) ? file : get_file(file);
+	return veneer_chain_file(chain, run->where - VENEER_FROM_LINK(0));
 }
 
 /**

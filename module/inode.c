@@ -240,7 +240,7 @@ static void annotate_locks(struct inode *inode)
 	static struct lock_class_key file_key[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key lock_key[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key io_key[FILESYSTEM_MAX_STACK_DEPTH];
-	static struct lock_class_key inner_key[FILESYSTEM_MAX_STACK_DEPTH];
+	static struct lock_class_key map_key[FILESYSTEM_MAX_STACK_DEPTH];
 	static struct lock_class_key cache_key[FILESYSTEM_MAX_STACK_DEPTH];
 	int depth = inode->i_sb->s_stack_depth - 1;
 
@@ -248,7 +248,7 @@ static void annotate_locks(struct inode *inode)
 			  &dir_key[depth] : &file_key[depth]);
 	lockdep_set_class(&veneer_inode(inode)->lock, &lock_key[depth]);
 	lockdep_set_class(&veneer_inode(inode)->io_lock, &io_key[depth]);
-	lockdep_set_class(&veneer_inode(inode)->inner_lock, &inner_key[depth]);
+	lockdep_set_class(&veneer_inode(inode)->map_lock, &map_key[depth]);
 	lockdep_set_class(&inode->i_mapping->invalidate_lock,
 			  &cache_key[depth]);
 #endif
@@ -439,7 +439,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->has_map = false;
 	vi->split = NULL;
 	vi->chain = NULL;
-	vi->inner = NULL;
+	vi->inner = (struct veneer_kept) {};
 	vi->unsynced = VENEER_SYNCED;
 	atomic_set(&vi->own_maps, 0);
 	atomic_set(&vi->lent_maps, 0);
@@ -456,7 +456,7 @@ struct inode *veneer_alloc_inode(struct super_block *sb)
 	vi->key = NULL;
 	mutex_init(&vi->lock);
 	mutex_init(&vi->io_lock);
-	mutex_init(&vi->inner_lock);
+	mutex_init(&vi->map_lock);
 	return &vi->vfs_inode;
 }
 
@@ -533,7 +533,7 @@ void veneer_free_inode(struct inode *inode)
 {
 	mutex_destroy(&veneer_inode(inode)->lock);
 	mutex_destroy(&veneer_inode(inode)->io_lock);
-	mutex_destroy(&veneer_inode(inode)->inner_lock);
+	mutex_destroy(&veneer_inode(inode)->map_lock);
 	kmem_cache_free(inode_cache, veneer_inode(inode));
 }
 

@@ -7,6 +7,7 @@
 #include <linux/path.h>
 #include <linux/writeback.h>
 
+#include "kept.h"
 #include "mount.h"
 
 struct veneer_chain;
@@ -51,11 +52,10 @@ enum veneer_unsynced {
  * @io_lock: of a regular file: held while blocks are filled and bits set, so
  *	that nobody fills a block that somebody else has written.  See mount.h
  *	for its place
- * @inner_lock: of a regular file: for @inner, and held by mmap(2) while it
- *	decides; that and a page fault come with mmap_lock, so no I/O is done
- *	under it
+ * @map_lock: of a regular file: held by mmap(2) while it decides.  That comes
+ *	with mmap_lock, so no I/O is done under it
  * @inner: of a regular file: the upper's file, open for the module's own
- *	reading and writing; a reference, or %NULL.  Under @inner_lock
+ *	reading and writing, as long as it is
  * @unsynced: of a regular file: what may not be on the disk yet, and making its
  *	data durable would not change that.  Set under @lock; put back to
  *	%VENEER_SYNCED without it, by cmpxchg, if it still is what it was before
@@ -101,8 +101,8 @@ struct veneer_inode {
 	struct veneer_split	*split;
 	struct veneer_chain	*chain;
 	struct mutex		io_lock;	/* as said above */
-	struct mutex		inner_lock;	/* as said above */
-	struct file		*inner;
+	struct mutex		map_lock;	/* as said above */
+	struct veneer_kept	inner;
 	enum veneer_unsynced	unsynced;
 	atomic_t		own_maps;
 	bool			past_cache;

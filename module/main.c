@@ -14,6 +14,7 @@
 
 #include "control.h"
 #include "inode.h"
+#include "kept.h"
 #include "mount.h"
 #include "stack.h"
 #include "usermount.h"
@@ -32,6 +33,12 @@ static ssize_t mounts_show(struct kobject *kobj, struct kobj_attribute *attr,
 	return sysfs_emit(buf, "%u\n", veneer_mount_count());
 }
 
+static ssize_t kept_files_show(struct kobject *kobj, struct kobj_attribute *attr,
+			       char *buf)
+{
+	return sysfs_emit(buf, "%u\n", veneer_kept_count());
+}
+
 /* The same letter as the module's parameter, where it can be changed. */
 static ssize_t user_mounts_show(struct kobject *kobj,
 				struct kobj_attribute *attr, char *buf)
@@ -41,11 +48,13 @@ static ssize_t user_mounts_show(struct kobject *kobj,
 
 static struct kobj_attribute stacks_attribute = __ATTR_RO(stacks);
 static struct kobj_attribute mounts_attribute = __ATTR_RO(mounts);
+static struct kobj_attribute kept_files_attribute = __ATTR_RO(kept_files);
 static struct kobj_attribute user_mounts_attribute = __ATTR_RO(user_mounts);
 
 static const struct attribute * const veneer_attributes[] = {
 	&stacks_attribute.attr,
 	&mounts_attribute.attr,
+	&kept_files_attribute.attr,
 	&user_mounts_attribute.attr,
 	NULL
 };
@@ -68,9 +77,12 @@ static int __init veneer_init(void)
 {
 	int err;
 
-	err = veneer_stack_init();
+	err = veneer_kept_init();
 	if (err)
 		return err;
+	err = veneer_stack_init();
+	if (err)
+		goto err_stack;
 	err = veneer_inode_init();
 	if (err)
 		goto err_inode;
@@ -94,6 +106,8 @@ err_sysfs:
 	veneer_inode_exit();
 err_inode:
 	veneer_stack_exit();
+err_stack:
+	veneer_kept_exit();
 	return err;
 }
 
@@ -104,6 +118,7 @@ static void __exit veneer_exit(void)
 	kobject_put(veneer_kobj);
 	veneer_inode_exit();
 	veneer_stack_exit();
+	veneer_kept_exit();
 }
 
 module_init(veneer_init);

@@ -390,14 +390,14 @@ static bool count_own(struct inode *inode)
 	struct veneer_inode *vi = veneer_inode(inode);
 	bool own;
 
-	mutex_lock(&vi->inner_lock);
+	mutex_lock(&vi->map_lock);
 	own = may_be_own(inode);
 	if (own) {
 		atomic_inc(&vi->own_maps);
 		/* Pairs with the one in veneer_is_cached(). */
 		smp_mb__after_atomic();
 	}
-	mutex_unlock(&vi->inner_lock);
+	mutex_unlock(&vi->map_lock);
 	return own;
 }
 

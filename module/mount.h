@@ -26,10 +26,16 @@
  *                   i_rwsem of a directory of a layer
  *
  * A page fault takes, under mmap_lock: the invalidate lock of a mount's file,
- * a folio's lock, veneer_inode.inner_lock.  To read a page, or ahead, the first
- * two are held over the same two of a real file, as a fault in that file takes
- * them; under these, no other lock of the upper is taken.  For writing, the
- * first is held over zapping and forgetting pages only.
+ * a folio's lock.  To read a page, or ahead, both are held over the same two of
+ * a real file, as a fault in that file takes them; under these, no other lock of
+ * the upper is taken.  For writing, the first is held over zapping and forgetting
+ * pages only.  mmap(2) takes veneer_inode.map_lock under mmap_lock, and nothing
+ * under that.
+ *
+ * kept.c's table_lock, a spinlock, is taken under any of these, and in memory
+ * reclaim; nothing but a workqueue's locks is taken under it.  The files of that
+ * table are closed with no lock held; but by whoever lets an inode go, or has
+ * saved it, with the locks that this takes.
  *
  * mmap_lock is taken under i_rwsem of a mount's file and of its directories
  * (a copy to or from user memory faults), so nothing under mmap_lock may take

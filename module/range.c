@@ -410,7 +410,7 @@ static int check_remap(struct file *in, loff_t pos, loff_t len,
 static loff_t copy_block(struct file *in, loff_t pos_in, struct inode *inode,
 			 loff_t pos_out, size_t len)
 {
-	struct file *inner = veneer_inner_get(inode);
+	struct file *inner = veneer_inner_get_to_write(inode);
 	loff_t pos = pos_out;
 	ssize_t ret = -ENOMEM;
 	void *buf;

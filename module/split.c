@@ -189,43 +189,52 @@ static bool may_yet_read(const struct file *file)
 	       file == ERR_PTR(-EPERM) || file == ERR_PTR(-ETXTBSY);
 }
 
-static struct file *inner_open(struct inode *inode)
+static struct file *inner_open(struct inode *inode, int flags)
 {
-	struct veneer_inode *vi = veneer_inode(inode);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	const struct path path = veneer_upper_path(m, veneer_upper(inode));
 	struct file *file;
 
 	CLASS(veneer_cred, cred)(m->cred);
-	file = veneer_real_open(&path, S_IFREG, O_RDWR);
-	if (may_yet_read(file))
-		file = veneer_real_open(&path, S_IFREG, O_RDONLY);
-	if (!IS_ERR(file)) {
-		/* What we move does not count as a change. */
+	file = veneer_real_open(&path, S_IFREG, flags);
+	/* What we move does not count as a change. */
+	if (!IS_ERR(file))
 		file->f_mode |= FMODE_NOCMTIME;
-		vi->inner = file;
-	}
 	return file;
 }
 
 /**
- * veneer_inner_get - the upper's file, for the kernel itself to read and write
+ * veneer_inner_get_to_write - the upper's file, for the kernel itself to write
  * @inode: a file that has an upper
  *
  * Writing through it moves no timestamp.
  *
  * Return: the file with a reference, for fput(); or an ERR_PTR().
  */
+struct file *veneer_inner_get_to_write(struct inode *inode)
+{
+	struct veneer_kept *kept = &veneer_inode(inode)->inner;
+	struct file *file = veneer_kept_get(kept);
+
+	if (file)
+		return file;
+	file = inner_open(inode, O_RDWR);
+	return IS_ERR(file) ? file : veneer_kept_add(kept, inode->i_sb, file);
+}
+
+/**
+ * veneer_inner_get - the upper's file, for the kernel itself to read and sync
+ * @inode: a file that has an upper
+ *
+ * Return: the file with a reference, for fput(); or an ERR_PTR().
+ */
 struct file *veneer_inner_get(struct inode *inode)
 {
-	struct veneer_inode *vi = veneer_inode(inode);
-	struct file *file;
+	struct file *file = veneer_inner_get_to_write(inode);
 
-	mutex_lock(&vi->inner_lock);
-	file = vi->inner ? : inner_open(inode);
-	if (!IS_ERR(file))
-		get_file(file);
-	mutex_unlock(&vi->inner_lock);
+	/* Not kept: it may soon be writable again. */
+	if (may_yet_read(file))
+		file = inner_open(inode, O_RDONLY);
 	return file;
 }
 
@@ -237,15 +246,7 @@ struct file *veneer_inner_get(struct inode *inode)
  */
 void veneer_inner_drop(struct inode *inode)
 {
-	struct veneer_inode *vi = veneer_inode(inode);
-	struct file *file;
-
-	mutex_lock(&vi->inner_lock);
-	file = vi->inner;
-	vi->inner = NULL;
-	mutex_unlock(&vi->inner_lock);
-	if (file)
-		__fput_sync(file);
+	veneer_kept_drop(&veneer_inode(inode)->inner);
 }
 
 static int write_all(struct file *file, const void *buf, size_t len, loff_t pos)
@@ -274,7 +275,7 @@ static int copy_from_below(struct inode *inode, loff_t pos, loff_t end)
 	buf = kvmalloc(room, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;
-	inner = veneer_inner_get(inode);
+	inner = veneer_inner_get_to_write(inode);
 	if (IS_ERR(inner)) {
 		kvfree(buf);
 		return PTR_ERR(inner);
@@ -434,7 +435,7 @@ ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 	loff_t at = pos;
 	ssize_t ret;
 
-	inner = veneer_inner_get(inode);
+	inner = veneer_inner_get_to_write(inode);
 	if (IS_ERR(inner))
 		return PTR_ERR(inner);
 	bvec_set_folio(&bvec, folio, len, 0);
@@ -495,7 +496,7 @@ static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 	unsigned int link;
 	loff_t run, ret = 0;
 
-	inner = veneer_inner_get(inode);
+	inner = veneer_inner_get_to_write(inode);
 	if (IS_ERR(inner))
 		return false;
 	link = veneer_chain_source(chain, pos, end - pos, &run);
@@ -507,6 +508,8 @@ static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 
 		ret = vfs_clone_file_range(from, pos, inner, pos, run, 0);
 	}
+	if (!IS_ERR(from))
+		fput(from);
 	fput(inner);
 	return ret == end - pos;
 }
@@ -535,14 +538,13 @@ static loff_t common_hole(struct inode *inode, struct veneer_split *split,
 
 	link = veneer_chain_source(chain, pos, end - pos, &run);
 	from = veneer_chain_file(chain, link);
+	if (IS_ERR(from))
+		return pos;
+	end = hole_end(from, pos, pos + run);
+	fput(from);
 	inner = veneer_inner_get(inode);
 	if (IS_ERR(inner))
 		return pos;
-	end = pos + run;
-	if (!IS_ERR(from))
-		end = hole_end(from, pos, end);
-	else
-		end = pos;
 	if (end > pos)
 		end = hole_end(inner, pos, end);
 	fput(inner);

@@ -60,6 +60,7 @@ void veneer_split_free(struct veneer_split *split);
 int veneer_split_finish_cut(struct veneer_mount *m, struct dentry *upper);
 
 struct file *veneer_inner_get(struct inode *inode);
+struct file *veneer_inner_get_to_write(struct inode *inode);
 void veneer_inner_drop(struct inode *inode);
 
 int veneer_split_begin(struct inode *inode, loff_t pos, loff_t len);

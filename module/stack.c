@@ -14,6 +14,7 @@
 #include <linux/statfs.h>
 
 #include "compat.h"
+#include "kept.h"
 #include "log.h"
 #include "marks.h"
 #include "stack.h"
@@ -314,6 +315,7 @@ static void stack_kill_sb(struct super_block *sb)
 
 	/* Until this returns, stack_is_same() may still look at @stack. */
 	kill_anon_super(sb);
+	veneer_kept_settle(sb);
 	stack_free(stack);
 	atomic_dec(&nr_stacks);
 }

@@ -12,6 +12,7 @@
 #include "export.h"
 #include "file.h"
 #include "inode.h"
+#include "kept.h"
 #include "log.h"
 #include "mount.h"
 #include "namei.h"
@@ -89,6 +90,7 @@ void veneer_kill_sb(struct super_block *sb)
 	veneer_save_stop(m);
 	/* Until this returns, same_upper() may still look at @m. */
 	kill_anon_super(sb);
+	veneer_kept_settle(sb);
 	mount_free(m);
 	atomic_dec(&nr_mounts);
 }
