@@ -10,9 +10,13 @@
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/mm.h>
+#include <linux/bvec.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
+#include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "chain.h"
@@ -25,6 +29,13 @@
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
+
+/* How much of the caller's memory is waited for at a time. */
+#define FAULT_IN	SZ_1M
+/* How often, before what is read or written goes through a buffer... */
+#define FAULT_TRIES	2
+/* ...of so many bytes. */
+#define BOUNCE		SZ_32K
 
 static void accessed(struct file *file)
 {
@@ -61,18 +72,6 @@ struct backing_file_ctx veneer_file_ctx(struct file *file)
 	};
 }
 
-static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
-			unsigned int where, struct backing_file_ctx *ctx)
-{
-	struct file *real = iocb->ki_flags & IOCB_NOWAIT ?
-			    veneer_real_file_nowait(iocb->ki_filp, where) :
-			    veneer_real_file(iocb->ki_filp, where);
-
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, ctx);
-}
-
 /* Reads into a buffer what O_DIRECT cannot cut where a run ends. */
 static ssize_t read_bounced(struct kiocb *iocb, struct iov_iter *iter,
 			    size_t len)
@@ -91,6 +90,115 @@ static ssize_t read_bounced(struct kiocb *iocb, struct iov_iter *iter,
 	}
 	kvfree(buf);
 	return ret;
+}
+
+/*
+ * May write-back of the mount's own pages or of a block map want the locks of
+ * the upper's file, which some filesystems hold over a copy to or from the
+ * caller's memory?  Then that memory is not waited for under them: how long it
+ * takes to bring it in is up to its owner.
+ */
+static bool shares_locks(const struct inode *inode, const struct iov_iter *iter)
+{
+	return user_backed_iter(iter) &&
+	       (!veneer_is_whole(inode) || inode->i_mapping->nrpages);
+}
+
+/* A call of the upper in which memory of the caller that is not there fails. */
+static void no_faults_begin(struct iov_iter *iter)
+{
+	pagefault_disable();
+	iter->nofault = true;
+}
+
+static void no_faults_end(struct iov_iter *iter)
+{
+	iter->nofault = false;
+	pagefault_enable();
+}
+
+/* Reads what there is room for in memory that is there; -EFAULT for none. */
+static ssize_t read_no_faults(struct kiocb *iocb, struct iov_iter *iter,
+			      size_t len, struct file *real,
+			      struct backing_file_ctx *ctx)
+{
+	const size_t count = iov_iter_count(iter);
+	size_t used;
+	ssize_t ret;
+
+	iov_iter_truncate(iter, len);
+	len = iov_iter_count(iter);
+	no_faults_begin(iter);
+	ret = backing_file_read_iter(real, iter, iocb, iocb->ki_flags, ctx);
+	no_faults_end(iter);
+	/* On the way to an error it may have moved. */
+	used = len - iov_iter_count(iter);
+	if (ret != -EIOCBQUEUED)
+		iov_iter_revert(iter, used - max(ret, 0));
+	iov_iter_reexpand(iter, count - max(ret, 0));
+	return ret;
+}
+
+/*
+ * Reads from the upper, piece by piece once memory of the caller had to be
+ * waited for; through a buffer when it is gone again before it is used.
+ */
+static ssize_t read_upper(struct kiocb *iocb, struct iov_iter *iter,
+			  struct file *real, struct backing_file_ctx *ctx)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+	size_t part = SIZE_MAX;
+	unsigned int failed = 0;
+	ssize_t ret, done = 0;
+
+	for (;;) {
+		if (failed < FAULT_TRIES)
+			ret = read_no_faults(iocb, iter, part, real, ctx);
+		else
+			ret = read_bounced(iocb, iter,
+					   min_t(size_t, BOUNCE,
+						 iov_iter_count(iter)));
+		if (ret > 0) {
+			done += ret;
+			failed = 0;
+		} else if (ret != -EFAULT || failed >= FAULT_TRIES) {
+			break;
+		}
+		if (!iov_iter_count(iter) ||
+		    iocb->ki_pos >= i_size_read(inode))
+			break;
+		ret = -EAGAIN;
+		if (iocb->ki_flags & IOCB_NOWAIT)
+			break;
+		ret = -EINTR;
+		if (fatal_signal_pending(current))
+			break;
+		/* What follows may be answered later, and then is the answer. */
+		if (done && (iocb->ki_flags & IOCB_DIRECT) &&
+		    !is_sync_kiocb(iocb))
+			break;
+		part = min_t(size_t, FAULT_IN, iov_iter_count(iter));
+		ret = -EFAULT;
+		if (fault_in_iov_iter_writeable(iter, part) == part)
+			break;
+		failed++;
+	}
+	return done ? : ret;
+}
+
+static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
+			unsigned int where, struct backing_file_ctx *ctx)
+{
+	struct file *real = iocb->ki_flags & IOCB_NOWAIT ?
+			    veneer_real_file_nowait(iocb->ki_filp, where) :
+			    veneer_real_file(iocb->ki_filp, where);
+
+	if (IS_ERR(real))
+		return PTR_ERR(real);
+	if (where == VENEER_FROM_UPPER &&
+	    shares_locks(file_inode(iocb->ki_filp), iter))
+		return read_upper(iocb, iter, real, ctx);
+	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, ctx);
 }
 
 /*
@@ -273,38 +381,129 @@ static ssize_t write_cached(struct kiocb *iocb, struct iov_iter *iter,
 	return ret;
 }
 
-/* Writes to a split file that no mapping has in the mount's page cache. */
-static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
-			   struct file *real, int flags)
+/* Writes to the upper, and counts what is not to be copied from below. */
+static ssize_t write_upper(struct kiocb *iocb, struct iov_iter *iter,
+			   struct file *real, int flags, size_t *reached)
 {
 	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
 	struct inode *inode = file_inode(iocb->ki_filp);
+	const bool no_faults = user_backed_iter(iter);
 	const size_t len = iov_iter_count(iter);
-	const loff_t old_size = i_size_read(inode);
-	const loff_t pos = iocb->ki_pos;
-	const struct veneer_run run = veneer_source(inode, pos, len);
-	/* Then there is nothing to fill and no block to mark, now or later. */
-	const bool there = run.where == VENEER_FROM_UPPER && run.len >= len;
 	struct kiocb sync;
 	ssize_t ret;
 
-	ret = veneer_past_cache_begin(inode);
-	if (ret)
-		return ret;
+	init_sync_kiocb(&sync, iocb->ki_filp);
+	sync.ki_pos = iocb->ki_pos;
+	sync.ki_flags = iocb->ki_flags;
+	if (no_faults)
+		no_faults_begin(iter);
+	ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
+	if (no_faults)
+		no_faults_end(iter);
+	*reached = max(ret, 0);
+	if (ret > 0 && ret < len)
+		ret = veneer_split_complete_part(inode, iocb->ki_pos, ret);
+	/* On the way to an error, or to the end of a part, it has moved on. */
+	iov_iter_revert(iter, len - iov_iter_count(iter) - max(ret, 0));
+	return ret;
+}
+
+/* Writes @len bytes, or as much of them as is in memory that is there. */
+static ssize_t write_part(struct kiocb *iocb, struct iov_iter *iter, size_t len,
+			  struct file *real, int flags)
+{
+	struct inode *inode = file_inode(iocb->ki_filp);
+	const size_t count = iov_iter_count(iter);
+	const loff_t old_size = i_size_read(inode);
+	const loff_t pos = iocb->ki_pos;
+	struct veneer_run run;
+	size_t reached = 0;
+	ssize_t ret = 0;
+	bool there;
+
+	len = min(len, count);
+	run = veneer_source(inode, pos, len);
+	/* Then there is nothing to fill and no block to mark, now or later. */
+	there = run.where == VENEER_FROM_UPPER && run.len >= len;
+	/* From a layer, which may take its time: not past the cache. */
 	if (!there)
 		ret = veneer_split_begin(inode, pos, len);
-	if (!ret) {
-		init_sync_kiocb(&sync, iocb->ki_filp);
-		sync.ki_pos = pos;
-		sync.ki_flags = iocb->ki_flags;
-		ret = backing_file_write_iter(real, iter, &sync, flags, &ctx);
-		if (!there)
-			ret = veneer_split_end(inode, pos, len, ret);
-	}
+	if (!ret)
+		ret = veneer_past_cache_begin(inode);
+	if (ret)
+		return ret;
+	iov_iter_truncate(iter, len);
+	ret = write_upper(iocb, iter, real, flags, &reached);
+	iov_iter_reexpand(iter, count - max(ret, 0));
+	if (!there)
+		ret = veneer_split_end(inode, pos, len, ret);
 	if (ret > 0)
 		iocb->ki_pos = pos + ret;
 	veneer_past_cache_end(inode, old_size, pos, ret);
+	/* The one block that it is about is filled first, then. */
+	if (!ret && reached)
+		ret = write_part(iocb, iter, reached, real, flags);
 	return ret;
+}
+
+/* Writes through a buffer, which is filled before any lock is taken. */
+static ssize_t write_bounced(struct kiocb *iocb, struct iov_iter *iter,
+			     struct file *real, int flags)
+{
+	const size_t len = min_t(size_t, BOUNCE, iov_iter_count(iter));
+	struct folio *folio = folio_alloc(GFP_KERNEL, get_order(len));
+	ssize_t ret = -EFAULT;
+	struct iov_iter bounce;
+	struct bio_vec bvec;
+	size_t copied;
+
+	if (!folio)
+		return -ENOMEM;
+	copied = copy_from_iter(folio_address(folio), len, iter);
+	/* Less of it would not be aligned. */
+	if (copied == len || (copied && !(iocb->ki_flags & IOCB_DIRECT))) {
+		bvec_set_folio(&bvec, folio, copied, 0);
+		iov_iter_bvec(&bounce, ITER_SOURCE, &bvec, 1, copied);
+		ret = write_part(iocb, &bounce, copied, real, flags);
+	}
+	iov_iter_revert(iter, copied - max(ret, 0));
+	folio_put(folio);
+	return ret;
+}
+
+/*
+ * Writes to a split file that no mapping has in the mount's page cache, piece
+ * by piece once memory of the caller had to be waited for.
+ */
+static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
+			   struct file *real, int flags)
+{
+	size_t part = SIZE_MAX;
+	unsigned int failed = 0;
+	ssize_t ret, done = 0;
+
+	for (;;) {
+		ret = failed < FAULT_TRIES ?
+		      write_part(iocb, iter, part, real, flags) :
+		      write_bounced(iocb, iter, real, flags);
+		if (ret > 0) {
+			done += ret;
+			failed = 0;
+		} else if (ret != -EFAULT || failed >= FAULT_TRIES) {
+			break;
+		}
+		if (!iov_iter_count(iter) || !user_backed_iter(iter))
+			break;
+		ret = -EINTR;
+		if (fatal_signal_pending(current))
+			break;
+		part = min_t(size_t, FAULT_IN, iov_iter_count(iter));
+		ret = -EFAULT;
+		if (fault_in_iov_iter_readable(iter, part) == part)
+			break;
+		failed++;
+	}
+	return done ? : ret;
 }
 
 /* What is left to do for a file that is, or was, split. */
@@ -390,57 +589,6 @@ ssize_t veneer_write_iter(struct kiocb *iocb, struct iov_iter *iter)
 			return -EAGAIN;
 	}
 	ret = IS_ERR(real) ? PTR_ERR(real) : write_locked(iocb, iter, real);
-	inode_unlock(inode);
-	return ret;
-}
-
-/*
- * With the pipe locked by the real file's own splice_write, after its file
- * system's freeze protection was taken: what takes it with the pipe locked
- * would wait the wrong way round.
- */
-static ssize_t splice_locked(struct pipe_inode_info *pipe, struct file *file,
-			     struct file *real, loff_t *ppos, size_t len,
-			     unsigned int flags)
-{
-	struct inode *inode = file_inode(file);
-	struct backing_file_ctx ctx = veneer_file_ctx(file);
-	const loff_t pos = *ppos;
-	loff_t old_size;
-	ssize_t ret;
-
-	veneer_copyattr(inode);
-	old_size = i_size_read(inode);
-	len = min_t(u64, len, MAX_LFS_FILESIZE - pos);
-	ret = veneer_past_cache_begin(inode);
-	if (ret)
-		return ret;
-	ret = veneer_split_begin(inode, pos, len);
-	if (!ret) {
-		ret = backing_file_splice_write(pipe, real, ppos, len, flags,
-						&ctx);
-		ret = veneer_split_end(inode, pos, len, ret);
-	}
-	veneer_past_cache_end(inode, old_size, pos, ret);
-	if (ret <= 0)
-		return ret;
-	*ppos = pos + ret;
-	if (veneer_split_is_complete(inode))
-		veneer_split_flush(inode, NULL);
-	return veneer_sync_written(file, pos, ret) ? : ret;
-}
-
-ssize_t veneer_splice_write(struct pipe_inode_info *pipe, struct file *file,
-			    loff_t *ppos, size_t len, unsigned int flags)
-{
-	struct inode *inode = file_inode(file);
-	struct file *real = veneer_real_file_to_write(file);
-	ssize_t ret;
-
-	if (IS_ERR(real))
-		return PTR_ERR(real);
-	inode_lock(inode);
-	ret = splice_locked(pipe, file, real, ppos, len, flags);
 	inode_unlock(inode);
 	return ret;
 }

@@ -41,6 +41,16 @@
  * (a copy to or from user memory faults), so nothing under mmap_lock may take
  * those.  The copy-up that the first store to a mapping can need takes locks of
  * the upper that others hold over mmap_lock; see veneer_copy_up_from_mmap().
+ *
+ * Who can make whom wait.  Write-back, and with it everybody's sync, takes
+ * save_lock, flush_lock, io_lock and the upper's i_rwsem, and waits for
+ * veneer_inode.past_cache.  None of these may be held over a copy from or to a
+ * user's memory, or while a pipe is empty: that lasts for as long as its owner
+ * likes.  So the upper is called with page faults off where its filesystem
+ * would copy with its i_rwsem held, and memory that is not there is waited for
+ * outside; see io.c, splice.c, and range.c for FIEMAP.  What waits for such
+ * memory, or for a pipe, holds i_rwsem of the mount's own file at most, which
+ * write-back does not take.
  */
 #ifndef VENEER_MOUNT_H
 #define VENEER_MOUNT_H

@@ -381,6 +381,38 @@ static int drop_all(struct inode *inode)
 }
 
 /**
+ * veneer_past_cache_prepare - write back and forget the mount's pages
+ * @inode: the file, its i_rwsem held for writing
+ *
+ * Mappings do not show a layer's pages any more.  A page may come again at once.
+ */
+int veneer_past_cache_prepare(struct inode *inode)
+{
+	veneer_lent_recall(inode);
+	return drop_all(inode);
+}
+
+/**
+ * veneer_past_cache_try - veneer_past_cache_begin(), if no page is cached
+ * @inode: the file, prepared
+ *
+ * Waits for nothing.
+ */
+bool veneer_past_cache_try(struct inode *inode)
+{
+	struct veneer_inode *vi = veneer_inode(inode);
+
+	WRITE_ONCE(vi->past_cache, true);
+	/* Whoever makes a page dirty after this is not written back. */
+	smp_mb();
+	if (!inode->i_mapping->nrpages)
+		return true;
+	WRITE_ONCE(vi->past_cache, false);
+	wake_up_var(&vi->past_cache);
+	return false;
+}
+
+/**
  * veneer_past_cache_begin - the upper is about to be changed past the mount's
  * page cache
  * @inode: the file, its i_rwsem held for writing
@@ -388,29 +420,25 @@ static int drop_all(struct inode *inode)
  * Afterwards no page is cached, mappings do not show a layer's pages any more,
  * and a page that comes will not be written back before
  * veneer_past_cache_end(), which must be called after success.
+ *
+ * Everybody's sync waits for that.  So what is done in between must not wait
+ * for what a user can hold up: not for his memory, nor a pipe, nor a layer,
+ * which may be of a filesystem that he serves.
  */
 int veneer_past_cache_begin(struct inode *inode)
 {
-	struct veneer_inode *vi = veneer_inode(inode);
-	int err;
-
-	veneer_lent_recall(inode);
 	for (;;) {
-		err = drop_all(inode);
+		int err = veneer_past_cache_prepare(inode);
+
 		if (err)
 			return err;
-		WRITE_ONCE(vi->past_cache, true);
-		/* Whoever makes a page dirty after this is not written back. */
-		smp_mb();
-		if (!inode->i_mapping->nrpages)
+		if (veneer_past_cache_try(inode))
 			return 0;
-		WRITE_ONCE(vi->past_cache, false);
-		wake_up_var(&vi->past_cache);
 		cond_resched();
 	}
 }
 
-/* Gives one cached page the bytes that the real files have. */
+/* Gives one cached page the bytes that the upper has. */
 static void refresh_folio(struct inode *inode, struct folio *folio, loff_t pos,
 			  loff_t end)
 {
@@ -424,7 +452,10 @@ static void refresh_folio(struct inode *inode, struct folio *folio, loff_t pos,
 	while (pos < end && !err) {
 		struct veneer_run run = veneer_source(inode, pos, end - pos);
 
-		err = veneer_fill_run(inode, &run, page + (pos - start), pos);
+		/* What is below has not changed. */
+		if (run.where == VENEER_FROM_UPPER)
+			err = veneer_fill_run(inode, &run,
+					      page + (pos - start), pos);
 		pos += run.len;
 	}
 	kunmap_local(page);

@@ -47,6 +47,8 @@ static inline int veneer_cache_write_back(struct inode *inode, loff_t pos,
 }
 
 ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter);
+int veneer_past_cache_prepare(struct inode *inode);
+bool veneer_past_cache_try(struct inode *inode);
 int veneer_past_cache_begin(struct inode *inode);
 void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
 			   loff_t len);

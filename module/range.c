@@ -32,6 +32,11 @@
 #include "split.h"
 #include "xattr.h"
 
+/* How many extents are told to memory of the caller that was waited for... */
+#define FAULT_IN_EXTENTS	1024U
+/* ...and how often without one more of them. */
+#define FAULT_TRIES		3
+
 /* SEEK_DATA or SEEK_HOLE within one run; its end when there is none. */
 static loff_t seek_run(struct file *file, const struct veneer_run *run,
 		       loff_t pos, int whence)
@@ -238,6 +243,14 @@ static int before_fallocate(struct inode *inode, int mode, loff_t offset,
 	return 0;
 }
 
+/* How far do other bytes than before show from the offset on, afterwards? */
+static loff_t changed_bytes(int mode, loff_t len)
+{
+	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE))
+		return LLONG_MAX;
+	return mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ? len : 0;
+}
+
 /* The whole blocks that were punched or zeroed are the upper's now. */
 static int after_fallocate(struct inode *inode, int mode, loff_t offset,
 			   loff_t len)
@@ -262,11 +275,13 @@ static int fallocate_locked(struct file *file, struct file *real, int mode,
 	if (err)
 		return err;
 	old_size = i_size_read(inode);
-	err = veneer_past_cache_begin(inode);
+	/* From a layer, which may take its time: not past the cache. */
+	err = before_fallocate(inode, mode, offset, len);
+	if (!err)
+		err = veneer_past_cache_begin(inode);
 	if (err)
 		return err;
-	err = before_fallocate(inode, mode, offset, len);
-	if (!err) {
+	{
 		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 
 		err = vfs_fallocate(real, mode, offset, len);
@@ -274,8 +289,8 @@ static int fallocate_locked(struct file *file, struct file *real, int mode,
 	if (!err)
 		err = after_fallocate(inode, mode, offset, len);
 	veneer_copyattr(inode);
-	/* What follows may have moved. */
-	veneer_past_cache_end(inode, old_size, offset, LLONG_MAX);
+	veneer_past_cache_end(inode, old_size, offset,
+			      changed_bytes(mode, len));
 	if (!err && veneer_split_is_complete(inode))
 		err = veneer_split_flush(inode, NULL);
 	return err ? : veneer_sync_written(file, offset, len);
@@ -302,12 +317,18 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 	struct veneer_run run = veneer_source(file_inode(in), pos_in, *len);
 	struct inode *inode = file_inode(out);
 	struct file *real_in = veneer_real_file(in, run.where);
+	const loff_t old_size = i_size_read(inode);
 	ssize_t ret;
 
 	if (IS_ERR(real_in))
 		return PTR_ERR(real_in);
+	/* It would be read past the cache, and may take its time to answer. */
+	if (file_inode(real_in)->i_sb != file_inode(real_out)->i_sb)
+		return -EXDEV;
 	*len = run.len;
 	ret = veneer_split_begin(inode, pos_out, run.len);
+	if (!ret)
+		ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
 	{
@@ -318,19 +339,16 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 	}
 	ret = veneer_split_end(inode, pos_out, run.len, ret);
 	veneer_copyattr(inode);
+	veneer_past_cache_end(inode, old_size, pos_out, ret);
 	return ret;
 }
 
 static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 			 struct file *real_out, loff_t pos_out, size_t len)
 {
-	struct inode *inode = file_inode(out);
-	const loff_t old_size = i_size_read(inode);
 	ssize_t done = 0, ret;
 
 	ret = file_remove_privs(out);
-	if (!ret)
-		ret = veneer_past_cache_begin(inode);
 	if (ret)
 		return ret;
 	while (done < len) {
@@ -344,7 +362,6 @@ static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 		if (ret < part || fatal_signal_pending(current))
 			break;
 	}
-	veneer_past_cache_end(inode, old_size, pos_out, done);
 	return done ? : ret;
 }
 
@@ -594,6 +611,45 @@ static struct inode *real_inode(const struct inode *inode, unsigned int where)
 	return d_inode(path.dentry);
 }
 
+/*
+ * A filesystem copies to the caller's memory with the locks of its file held.
+ * Write-back wants those of the upper's: memory that is not there fails, and is
+ * waited for outside.
+ */
+static int fiemap_real(struct inode *real, struct fiemap_extent_info *info,
+		       u64 start, u64 len)
+{
+	const unsigned int first = info->fi_extents_mapped;
+	const u32 flags = info->fi_flags;
+	unsigned int reached = first;
+	int err;
+
+	for (unsigned int tries = 0; ; tries++) {
+		size_t room;
+
+		pagefault_disable();
+		err = real->i_op->fiemap(real, info, start, len);
+		pagefault_enable();
+		if (err != -EFAULT)
+			return err;
+		if (info->fi_extents_mapped > reached)
+			tries = 0;
+		reached = max(reached, info->fi_extents_mapped);
+		room = min_t(size_t, FAULT_IN_EXTENTS,
+			     info->fi_extents_max - reached) *
+		       sizeof(struct fiemap_extent);
+		if (tries == FAULT_TRIES ||
+		    fault_in_writeable((char __user *)(info->fi_extents_start +
+						       reached), room) == room)
+			return err;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		/* From the beginning: where it was is known to it alone. */
+		info->fi_extents_mapped = first;
+		info->fi_flags = flags;
+	}
+}
+
 static int fiemap_run(struct inode *inode, struct fiemap_extent_info *info,
 		      const struct veneer_run *run, u64 start, bool last)
 {
@@ -603,7 +659,7 @@ static int fiemap_run(struct inode *inode, struct fiemap_extent_info *info,
 
 	if (!real->i_op->fiemap)
 		return -EOPNOTSUPP;
-	err = real->i_op->fiemap(real, info, start, run->len);
+	err = fiemap_real(real, info, start, run->len);
 	if (err || !info->fi_extents_max)
 		return err;
 	return fix_extents(info, first, start, start + run->len,
@@ -631,7 +687,7 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			real_inode(inode, veneer_source(inode, size, 1).where);
 
 		return real->i_op->fiemap ?
-		       real->i_op->fiemap(real, info, start, len) : -EOPNOTSUPP;
+		       fiemap_real(real, info, start, len) : -EOPNOTSUPP;
 	}
 
 	end = start + min_t(u64, len, MAX_LFS_FILESIZE - start);

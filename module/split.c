@@ -366,6 +366,32 @@ int veneer_split_begin(struct inode *inode, loff_t pos, loff_t len)
 	return err;
 }
 
+/**
+ * veneer_split_complete_part - what of a write that stopped early can count
+ * @inode: the file, its i_rwsem held for writing
+ * @pos: where the bytes begin
+ * @done: how many of them were written
+ *
+ * Return: how many bytes there are up to a place behind which nothing has to be
+ * filled from below.  That can be 0: then it helps to begin again with @done
+ * bytes, of which veneer_split_begin() knows.
+ */
+ssize_t veneer_split_complete_part(struct inode *inode, loff_t pos,
+				   ssize_t done)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	const loff_t end = pos + done;
+	u8 shift;
+
+	if (!split || end >= veneer_below_size(split))
+		return done;
+	shift = split->record.block_shift;
+	if (!(end & ((1LL << shift) - 1)) ||
+	    veneer_blockmap_test(&split->map, end >> shift))
+		return done;
+	return max_t(loff_t, round_down(end, 1LL << shift) - pos, 0);
+}
+
 static ssize_t split_end(struct inode *inode, struct veneer_split *split,
 			 loff_t pos, loff_t len, ssize_t done)
 {

@@ -64,6 +64,8 @@ struct file *veneer_inner_get_to_write(struct inode *inode);
 void veneer_inner_drop(struct inode *inode);
 
 int veneer_split_begin(struct inode *inode, loff_t pos, loff_t len);
+ssize_t veneer_split_complete_part(struct inode *inode, loff_t pos,
+				   ssize_t done);
 ssize_t veneer_split_end(struct inode *inode, loff_t pos, loff_t len,
 			 ssize_t done);
 ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
