@@ -177,26 +177,28 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
 static int set_size(struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
+	const loff_t old_size = i_size_read(inode);
 	const loff_t size = attr->ia_size;
 	int err;
 
-	/* The copy-up may be of the new size already: pages go before it. */
-	err = veneer_cache_resize(inode, size);
-	if (!err)
-		err = veneer_copy_up_data(dentry, size);
-	/* Or of the old one: and then it has brought that back. */
-	if (!err)
-		err = veneer_cache_resize(inode, size);
+	veneer_cache_prepare_resize(inode, size);
+	err = veneer_copy_up_data(dentry, size);
 	if (!err)
 		err = veneer_split_cut_begin(inode, size);
 	if (!err) {
+		veneer_cache_hold(inode, size);
 		err = setattr_upper(inode, attr);
+		veneer_cache_release(inode);
+		/* After the upper: what has failed to go must still be there. */
+		veneer_cache_cut(inode, old_size);
 		err = veneer_split_cut_end(inode, size, err);
 	}
-	if (err)
+	if (err) {
 		veneer_copyattr(inode);
-	else if (veneer_split_is_complete(inode))
+		veneer_cache_cut(inode, old_size);
+	} else if (veneer_split_is_complete(inode)) {
 		err = veneer_split_flush(inode, NULL);
+	}
 	return err;
 }
 

@@ -38,21 +38,29 @@
 #include "source.h"
 #include "split.h"
 
+/* Fails with -EAGAIN when the file is being changed past the cache. */
 static int write_folio(struct inode *inode, struct folio *folio,
 		       struct writeback_control *wbc)
 {
-	const loff_t size = i_size_read(inode);
+	const struct veneer_inode *vi = veneer_inode(inode);
 	const loff_t pos = folio_pos(folio);
-	ssize_t ret;
-
-	/* Cut off, and about to be thrown away. */
-	if (pos >= size) {
-		folio_unlock(folio);
-		return 0;
-	}
+	ssize_t ret = 0;
+	loff_t size;
 
 	folio_start_writeback(folio);
+	/* Pairs with veneer_cache_hold(), which waits for pages written back. */
+	smp_mb();
+	size = i_size_read(inode);
+	if (READ_ONCE(vi->past_cache)) {
+		folio_redirty_for_writepage(wbc, folio);
+		ret = -EAGAIN;
+	}
 	folio_unlock(folio);
+	/* Or cut off, and about to be thrown away. */
+	if (ret || pos >= size) {
+		folio_end_writeback(folio);
+		return ret;
+	}
 	ret = veneer_split_write_folio(inode, folio,
 				       min_t(loff_t, PAGE_SIZE, size - pos));
 	/* Without memory, who waits for this tries again: then nothing is lost. */
@@ -69,19 +77,15 @@ static int write_folio(struct inode *inode, struct folio *folio,
 static bool write_folios(struct address_space *mapping,
 			 struct writeback_control *wbc, int *error)
 {
-	struct veneer_inode *vi = veneer_inode(mapping->host);
 	struct folio *folio = NULL;
 	bool left = false;
 
 	while ((folio = writeback_iter(mapping, wbc, folio, error))) {
-		if (READ_ONCE(vi->past_cache)) {
-			folio_redirty_for_writepage(wbc, folio);
-			folio_unlock(folio);
+		*error = write_folio(mapping->host, folio, wbc);
+		if (*error == -EAGAIN) {
 			left = true;
 			*error = 0;
-			continue;
 		}
-		*error = write_folio(mapping->host, folio, wbc);
 	}
 	return left;
 }
@@ -148,7 +152,7 @@ static void zero_tail(struct address_space *mapping, loff_t size)
 	const size_t offset = offset_in_page(size);
 	struct folio *folio;
 
-	if (!offset)
+	if (!offset || !mapping->nrpages)
 		return;
 	folio = filemap_lock_folio(mapping, size >> PAGE_SHIFT);
 	if (IS_ERR(folio))
@@ -338,8 +342,12 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 	}
 	size = pos > start ? max(old_size, pos) : old_size;
 	if (i_size_read(inode) > size) {
-		veneer_cache_resize(inode, size);
+		const loff_t reached = i_size_read(inode);
+
+		veneer_cache_hold(inode, size);
 		set_upper_size(inode, size);
+		veneer_cache_release(inode);
+		veneer_cache_cut(inode, reached);
 	}
 	iocb->ki_pos = pos;
 	return pos > start ? pos - start : ret;
@@ -519,32 +527,67 @@ void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
 }
 
 /**
- * veneer_cache_resize - a file is about to get another size
+ * veneer_cache_hold - the upper is about to get another size
  * @inode: the file, its i_rwsem held for writing
  * @size: its new size
  *
- * Should the change then fail, veneer_copyattr() is all that is needed: pages
- * are forgotten only when the upper has their bytes.
+ * Nothing behind it is being written back, which would make the upper longer
+ * again, nor will be before veneer_cache_release().  What is done in between is
+ * what veneer_past_cache_begin() says of that.
  */
-int veneer_cache_resize(struct inode *inode, loff_t size)
+void veneer_cache_hold(struct inode *inode, loff_t size)
 {
 	struct address_space *mapping = inode->i_mapping;
-	const loff_t old_size = i_size_read(inode);
-	int err;
 
+	WRITE_ONCE(veneer_inode(inode)->past_cache, true);
+	/* Pairs with write_folio(). */
+	smp_mb();
+	if (mapping->nrpages)
+		filemap_fdatawait_range_keep_errors(mapping,
+						    round_down(size, PAGE_SIZE),
+						    LLONG_MAX);
+}
+
+/**
+ * veneer_cache_release - the upper has got another size, or has not
+ * @inode: as for veneer_cache_hold(); it says which size the upper has
+ */
+void veneer_cache_release(struct inode *inode)
+{
+	WRITE_ONCE(veneer_inode(inode)->past_cache, false);
+	wake_up_var(&veneer_inode(inode)->past_cache);
+}
+
+/**
+ * veneer_cache_prepare_resize - a file may get another size
+ * @inode: the file, its i_rwsem held for writing
+ * @size: its new size
+ *
+ * Should it then not, nothing is to be done.
+ */
+void veneer_cache_prepare_resize(struct inode *inode, loff_t size)
+{
 	veneer_lent_recall(inode);
-	if (!mapping->nrpages)
-		return 0;
-	if (size >= old_size) {
-		zero_tail(mapping, old_size);
-		return 0;
-	}
-	err = filemap_write_and_wait_range(mapping, size, LLONG_MAX);
-	if (err)
-		return err;
+	if (size > i_size_read(inode))
+		zero_tail(inode->i_mapping, i_size_read(inode));
+}
+
+/**
+ * veneer_cache_cut - forget the pages behind the end of the file
+ * @inode: the file, its i_rwsem held for writing; it says where that is
+ * @old_size: where it was
+ *
+ * Only when the upper is shorter, for good: pages may be all that has the bytes.
+ */
+void veneer_cache_cut(struct inode *inode, loff_t old_size)
+{
+	struct address_space *mapping = inode->i_mapping;
+	const loff_t size = i_size_read(inode);
+
+	if (size >= old_size || !mapping->nrpages)
+		return;
 	filemap_invalidate_lock(mapping);
 	veneer_lent_zap(inode, size >> PAGE_SHIFT, ULONG_MAX);
 	truncate_setsize(inode, size);
 	filemap_invalidate_unlock(mapping);
-	return 0;
 }

@@ -52,7 +52,10 @@ bool veneer_past_cache_try(struct inode *inode);
 int veneer_past_cache_begin(struct inode *inode);
 void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
 			   loff_t len);
-int veneer_cache_resize(struct inode *inode, loff_t size);
+void veneer_cache_prepare_resize(struct inode *inode, loff_t size);
+void veneer_cache_hold(struct inode *inode, loff_t size);
+void veneer_cache_release(struct inode *inode);
+void veneer_cache_cut(struct inode *inode, loff_t old_size);
 
 /* Of mmap.c, for pagecache.c */
 void veneer_lent_recall(struct inode *inode);

@@ -366,4 +366,48 @@ TEST_F(mmap, shares_pages)
 	close(fd);
 }
 
+/* A mapping of a file whose upper has no room for it to come there. */
+PLAIN_FIXTURE(full);
+
+FIXTURE_SETUP(full)
+{
+	struct world *w = &self->w;
+
+	OK(world_begin(w, IN_LAYER));
+	OK(put_pattern(w, "big", BIG, 1));
+	OK(world_upper_on(w, "tmpfs", "size=256k,nr_inodes=100,mode=755"));
+	OK(world_mount(w));
+}
+
+WORLD_TEARDOWN(full)
+
+TEST_F(full, failed_truncation)
+{
+	struct world *w = &self->w;
+	const size_t cut = 2 * PAGE + 1808;
+	int fd = OK(openat(w->mfd, "big", O_RDWR | O_CLOEXEC)), out, n = 0;
+	char *p = MAP(BIG, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+	char name[32];
+
+	pattern(BIG, 1);
+	CHECK(!memcmp(p, want, BIG), "before");
+	do {
+		snprintf(name, sizeof(name), "../full%d", n++);
+	} while (!mknod(U(name), S_IFREG | 0600, 0) && n < 200);
+	FAILS(ENOSPC, ftruncate(fd, cut));
+	CHECK(!memcmp(p, want, BIG), "the mapping has lost bytes");
+	for (int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "../full%d", i);
+		unlink(U(name));
+	}
+	p[2 * PAGE] = want[2 * PAGE] = 'A';
+	OK(msync(p, BIG, MS_SYNC));
+	munmap(p, BIG);
+	close(fd);
+	CHECK(!same_bytes(M("big"), want, BIG), "after a store");
+	out = OK(openat(w->pfd, "big", O_WRONLY | O_CLOEXEC));
+	EXPECT_EQ(1, pwrite(out, "A", 1, 2 * PAGE));
+	close(out);
+}
+
 TEST_HARNESS_MAIN
