@@ -92,11 +92,18 @@ static int read_real(struct file *real, void *buf, size_t len, loff_t pos)
 		memset(buf + ret, 0, len - ret);
 		return 0;
 	}
-	if (pos >= i_size_read(mapping->host)) {
+	/*
+	 * Else a page could come between its being forgotten and the blocks'
+	 * being freed, by a truncation or a hole, and show what is in them next.
+	 */
+	filemap_invalidate_lock_shared(mapping);
+	folio = pos < i_size_read(mapping->host) ?
+		read_cache_folio(mapping, pos >> PAGE_SHIFT, NULL, real) : NULL;
+	filemap_invalidate_unlock_shared(mapping);
+	if (!folio) {
 		memset(buf, 0, len);
 		return 0;
 	}
-	folio = read_cache_folio(mapping, pos >> PAGE_SHIFT, NULL, real);
 	if (IS_ERR(folio))
 		return PTR_ERR(folio);
 	memcpy_from_folio(buf, folio, offset_in_folio(folio, pos), len);
@@ -180,7 +187,10 @@ int veneer_read_folio(struct file *file, struct folio *folio)
 	return err;
 }
 
-/* Has the real file's page cache read what is not in it yet; waits for nothing. */
+/*
+ * Has the real file's page cache read what is not in it yet, under its
+ * invalidate lock; waits for nothing else.
+ */
 static void ask_for(struct file *real, loff_t pos, size_t len)
 {
 	struct address_space *mapping = real->f_mapping;
