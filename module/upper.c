@@ -17,6 +17,7 @@
 #include "compat.h"
 #include "log.h"
 #include "marks.h"
+#include "project.h"
 #include "real.h"
 #include "times.h"
 #include "upper.h"
@@ -244,8 +245,8 @@ static int lock_work_and(struct veneer_mount *m, struct dentry *temp,
 	return 0;
 }
 
-static int install(struct veneer_mount *m, struct dentry *temp,
-		   struct dentry *dir, const char *name, bool unseen)
+static int install_once(struct veneer_mount *m, struct dentry *temp,
+			struct dentry *dir, const char *name, bool unseen)
 {
 	struct dentry *target;
 	struct iattr times;
@@ -284,6 +285,16 @@ static int install(struct veneer_mount *m, struct dentry *temp,
 	return err;
 }
 
+static int install(struct veneer_mount *m, struct dentry *temp,
+		   struct dentry *dir, const char *name, bool unseen)
+{
+	int err = install_once(m, temp, dir, name, unseen);
+
+	if (err == -EXDEV && !veneer_project_adopt(m, temp, dir))
+		err = install_once(m, temp, dir, name, unseen);
+	return err;
+}
+
 /**
  * veneer_temp_install - give an object of work/ its name
  * @m: the mount
@@ -313,6 +324,21 @@ int veneer_temp_install_unseen(struct veneer_mount *m, struct dentry *temp,
 	return install(m, temp, dir, name, true);
 }
 
+static int exchange_once(struct veneer_mount *m, struct dentry *temp,
+			 struct dentry *upper, struct dentry *dir)
+{
+	int err = lock_work_and(m, temp, dir);
+
+	if (err)
+		return err;
+	if (upper->d_parent != dir || d_unhashed(upper))
+		err = -ESTALE;
+	else
+		err = rename_locked(m, temp, upper, RENAME_EXCHANGE);
+	unlock_rename(m->work, dir);
+	return err;
+}
+
 /**
  * veneer_temp_exchange - let an object of work/ and one of the upper change
  * places
@@ -324,36 +350,24 @@ int veneer_temp_exchange(struct veneer_mount *m, struct dentry *temp,
 			 struct dentry *upper)
 {
 	struct dentry *dir = dget_parent(upper);
-	int err;
+	int err = exchange_once(m, temp, upper, dir);
 
-	err = lock_work_and(m, temp, dir);
-	if (!err) {
-		if (upper->d_parent != dir || d_unhashed(upper))
-			err = -ESTALE;
-		else
-			err = rename_locked(m, temp, upper, RENAME_EXCHANGE);
-		unlock_rename(m->work, dir);
-	}
+	if (err == -EXDEV && !veneer_project_adopt(m, temp, dir))
+		err = exchange_once(m, temp, upper, dir);
 	dput(dir);
 	return err;
 }
 
-/**
- * veneer_temp_take - move an object of the upper into work/, to be discarded
- * @m: the mount
- * @upper: the object
- * @whiteout: leave a whiteout at its name
- */
-int veneer_temp_take(struct veneer_mount *m, struct dentry *upper, bool whiteout)
+static int take_once(struct veneer_mount *m, struct dentry *upper,
+		     struct dentry *dir, bool whiteout)
 {
-	struct dentry *dir = dget_parent(upper);
 	char name[TEMP_NAME_LEN];
 	struct dentry *target;
 	int err;
 
 	err = lock_work_and(m, NULL, dir);
 	if (err)
-		goto out;
+		return err;
 
 	temp_name(m, name);
 	target = veneer_lookup_locked(veneer_upper_idmap(m), name, m->work);
@@ -369,7 +383,22 @@ int veneer_temp_take(struct veneer_mount *m, struct dentry *upper, bool whiteout
 		dput(target);
 	}
 	unlock_rename(m->work, dir);
-out:
+	return err;
+}
+
+/**
+ * veneer_temp_take - move an object of the upper into work/, to be discarded
+ * @m: the mount
+ * @upper: the object
+ * @whiteout: leave a whiteout at its name
+ */
+int veneer_temp_take(struct veneer_mount *m, struct dentry *upper, bool whiteout)
+{
+	struct dentry *dir = dget_parent(upper);
+	int err = take_once(m, upper, dir, whiteout);
+
+	if (err == -EXDEV && !veneer_project_give_up(m, upper))
+		err = take_once(m, upper, dir, whiteout);
 	dput(dir);
 	return err;
 }
