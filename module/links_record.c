@@ -7,7 +7,6 @@
 #include "links_record.h"
 #include "log.h"
 #include "marks.h"
-#include "xattr.h"
 
 /**
  * veneer_links_name - what an object's entry is called
@@ -59,14 +58,14 @@ static const char *links_fault(struct veneer_links_disk *disk, size_t size)
 int veneer_links_get(const struct path *path, bool userxattr,
 		     struct veneer_links *links, char **below)
 {
-	const char *name = veneer_mark_name(userxattr, VENEER_MARK_LINKS);
 	struct veneer_links_disk *disk;
 	const char *fault;
 	size_t size;
 	int ret = 1;
 
-	disk = veneer_getxattr_alloc(path, name, &size);
-	if (disk == ERR_PTR(-ENODATA) || disk == ERR_PTR(-EOPNOTSUPP))
+	disk = veneer_mark_get_alloc(path, userxattr, VENEER_MARK_LINKS, &size);
+	/* As with any mark of what the mounter may not read. */
+	if (!disk || (userxattr && disk == ERR_PTR(-EACCES)))
 		return 0;
 	if (IS_ERR(disk))
 		return PTR_ERR(disk);

@@ -68,6 +68,17 @@ const char *veneer_mark_name(bool userxattr, enum veneer_mark mark)
 	return mark_names[mark][userxattr];
 }
 
+/*
+ * Is there no mark?  One in the user namespace takes the right to read its
+ * object.  What the mounter may not read shows as one without marks: it can be
+ * looked at, as on any filesystem, and is not read, whatever the marks say.
+ */
+static bool is_none(ssize_t len, bool userxattr)
+{
+	return len == -ENODATA || len == -EOPNOTSUPP ||
+	       (userxattr && len == -EACCES);
+}
+
 /**
  * veneer_mark_get - read a mark
  * @path: the object
@@ -77,7 +88,7 @@ const char *veneer_mark_name(bool userxattr, enum veneer_mark mark)
  * @size: size of @buf; 0 asks for the length
  *
  * Return: the value's length, 0 when the mark is not there (an empty value
- * means the same), or a negative error; %-ERANGE when @buf is too small.
+ * means the same) or may not be read, or a negative error; %-ERANGE when @buf is too small.
  */
 ssize_t veneer_mark_get(const struct path *path, bool userxattr,
 			enum veneer_mark mark, void *buf, size_t size)
@@ -85,9 +96,7 @@ ssize_t veneer_mark_get(const struct path *path, bool userxattr,
 	ssize_t len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
 				   veneer_mark_name(userxattr, mark), buf, size);
 
-	if (len == -ENODATA || len == -EOPNOTSUPP)
-		return 0;
-	return len;
+	return is_none(len, userxattr) ? 0 : len;
 }
 
 /**
@@ -98,7 +107,7 @@ ssize_t veneer_mark_get(const struct path *path, bool userxattr,
  * @size: receives the value's length
  *
  * Return: the value, for the caller to kvfree(); %NULL for none; or an
- * ERR_PTR().
+ * ERR_PTR(), %-EACCES for one that may not be read.
  */
 void *veneer_mark_get_alloc(const struct path *path, bool userxattr,
 			    enum veneer_mark mark, size_t *size)
@@ -221,7 +230,7 @@ static int has_mark(const struct path *path, bool userxattr,
 	ssize_t len = vfs_getxattr(mnt_idmap(path->mnt), path->dentry,
 				   veneer_mark_name(userxattr, mark), NULL, 0);
 
-	if (len == -ENODATA || len == -EOPNOTSUPP)
+	if (is_none(len, userxattr))
 		return 0;
 	return len < 0 ? len : 1;
 }
@@ -351,7 +360,7 @@ char *veneer_redirect_get(const struct path *path, bool userxattr)
 					 &size);
 
 	if (IS_ERR_OR_NULL(to))
-		return to;
+		return is_none(PTR_ERR(to), userxattr) ? NULL : to;
 
 	if (!size || strlen(to) != size || (*to != '/' && strchr(to, '/')) ||
 	    !strcmp(to, ".") || !strcmp(to, "..")) {

@@ -116,8 +116,11 @@ static int read_file_marks(struct upper_facts *facts, bool userxattr)
 	int ret;
 
 	ret = veneer_record_get(&facts->path, userxattr, &facts->record);
-	/* Such a file can still be looked at, and removed. */
-	if (ret == -EUCLEAN) {
+	/*
+	 * Such a file can still be looked at, and removed.  So can one that the
+	 * mounter may not read, nor know whether it is whole.
+	 */
+	if (ret == -EUCLEAN || (userxattr && ret == -EACCES)) {
 		facts->data_err = ret;
 		return 0;
 	}

@@ -59,7 +59,8 @@ static const char *record_fault(struct veneer_split_disk *disk, size_t size)
  * @record: receives the record; the caller kfree()s its path
  *
  * Return: 1 when there is one, 0 when not, or a negative error; %-EUCLEAN,
- * and a line in the log, for one that cannot be trusted.
+ * and a line in the log, for one that cannot be trusted; %-EACCES for one that
+ * the mounter may not read.
  */
 int veneer_record_get(const struct path *path, bool userxattr,
 		      struct veneer_record *record)
