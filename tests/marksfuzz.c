@@ -82,6 +82,7 @@ struct round {
 	unsigned long long seed;
 	bool by_root;		/* who mounts */
 	bool live;		/* the trees change while they are mounted */
+	bool live_layers;	/* the layers, too */
 	int layers;
 };
 
@@ -313,12 +314,20 @@ static int drop_rights(void)
 		setresuid(USER, USER, USER) ? -1 : 0;
 }
 
-/* Changes the upper and the workdir as long as they are mounted. */
+/* Nothing stays in memory for long, as long as it is mounted. */
+static void forget_live(void)
+{
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_ACQUIRE) && !drop_caches())
+		usleep(20000);
+	_exit(0);
+}
+
+/* Changes the upper and the workdir, or all, as long as they are mounted. */
 static void change_live(struct round *round)
 {
 	struct marksgen *g = gen(round);
 
-	g->live = true;
+	g->spare_layers = !round->live_layers;
 	g->privileged = false;
 	watch_use(watch, SLOT_CHANGER);
 	if (confine(at("user")) || drop_rights())
@@ -356,6 +365,9 @@ static int do_mount(struct round *round)
 	char layer[LAYERS][300], name[32], log[1024] = "";
 	int n = 0, fd;
 
+	/* What a volatile one has left would keep all others from being made. */
+	if (rng_under(&round->r, 4))
+		rmdir(at("user/work/work/incompat/volatile"));
 	for (int i = 0; i < round->layers; i++) {
 		snprintf(name, sizeof(name), "user/layer%d", i);
 		snprintf(layer[i], sizeof(layer[i]), "%s", at(name));
@@ -425,7 +437,7 @@ static bool ended_well(pid_t pid, const char *who)
 static int mounter(struct round *round)
 {
 	int times = 1 + rng_under(&round->r, 2), bad = 0, fd;
-	pid_t changer = -1, user[2] = { -1, -1 };
+	pid_t changer = -1, forgetter = -1, user[2] = { -1, -1 };
 
 	setpgid(0, 0);
 	watch_use(watch, SLOT_MOUNTER);
@@ -435,6 +447,9 @@ static int mounter(struct round *round)
 		changer = fork();
 		if (!changer)
 			change_live(round);
+		forgetter = rng_under(&round->r, 2) ? fork() : -1;
+		if (!forgetter)
+			forget_live();
 	}
 	if (round->by_root ? unshare(CLONE_NEWNS) : enter_userns()) {
 		printf("# cannot make a namespace: %s\n", strerror(errno));
@@ -461,6 +476,8 @@ static int mounter(struct round *round)
 	__atomic_store_n(&shared->stop, true, __ATOMIC_RELEASE);
 	if (changer > 0 && !ended_well(changer, "who changes it"))
 		bad = 1;
+	if (forgetter > 0 && !ended_well(forgetter, "who drops caches"))
+		bad = 1;
 	fflush(NULL);
 	return bad;
 }
@@ -472,7 +489,7 @@ static int look_outside(const struct round *round, struct snapshot *s)
 	char name[32];
 	int ret = 0;
 
-	for (int i = 0; i < round->layers; i++) {
+	for (int i = 0; i < round->layers && !round->live_layers; i++) {
 		snprintf(name, sizeof(name), "view/user/layer%d", i);
 		ret |= snapshot_take(s, at(name));
 	}
@@ -549,6 +566,7 @@ static int play(unsigned long long seed)
 	round.layers = 1 + rng_under(&round.r, 4);
 	round.by_root = rng_under(&round.r, 4) == 0;
 	round.live = rng_under(&round.r, 3) == 0;
+	round.live_layers = round.live && rng_under(&round.r, 3) == 0;
 	phases = 2 + rng_under(&round.r, 2);
 	if (verbose)
 		printf("# seed %llu: %d layers, by %s%s\n", seed, round.layers,

@@ -57,7 +57,7 @@ static const char *some_uuid(struct marksgen *g)
 /* A tree's root: the upper's, mostly. */
 static const char *some_root(struct marksgen *g, char *buf)
 {
-	if (g->live || under(g, 3))
+	if (g->spare_layers || under(g, 3))
 		return "/upper";
 	sprintf(buf, "/layer%u", under(g, g->layers));
 	return buf;
@@ -638,7 +638,7 @@ void marksgen_look(struct marksgen *g)
 	look_at(g, "/upper", 0);
 	look_at(g, "/work", 0);
 	/* A look moves atimes. */
-	for (int i = 0; i < g->layers && !g->live; i++) {
+	for (int i = 0; i < g->layers && !g->spare_layers; i++) {
 		snprintf(root, sizeof(root), "/layer%d", i);
 		look_at(g, root, 0);
 	}

@@ -26,7 +26,7 @@ struct marksgen {
 	struct rng r;
 	bool trusted;		/* the mount reads marks in trusted, not in user */
 	bool privileged;	/* runs as root: can make devices, and give away */
-	bool live;		/* mounted: the layers are left alone */
+	bool spare_layers;	/* leaves them alone */
 	bool verbose;
 	int layers;
 	uid_t uid;		/* whose all of it is */
