@@ -85,9 +85,15 @@ static int move_upper(struct inode *inode, const struct path *upper, int flags)
 	struct inode *real = d_inode(upper->dentry);
 	int err = 0;
 
-	/* The mount's rules are kept, but the disk may have no atime at all. */
+	/*
+	 * The mount's rules are kept, but the disk may have no atime at all, or be
+	 * a server that moves times itself: an inode that its filesystem never makes
+	 * dirty, FUSE's directories and pipes, cannot be written back, either.
+	 */
 	if (IS_NOATIME(real))
 		flags &= ~S_ATIME;
+	if (IS_NOCMTIME(real))
+		flags &= ~CHANGED;
 	if (!flags || !sb_start_write_trylock(real->i_sb))
 		return 0;
 	if (!__mnt_is_readonly(upper->mnt))
@@ -134,10 +140,13 @@ int veneer_update_time(struct inode *inode, int flags)
  * @ctime: what ctime was before
  *
  * For xfs, what is on the disk may be the other one when the power is cut
- * before the inode is written back.
+ * before the inode is written back.  Where a server moves ctime, it tells; see
+ * move_upper().
  */
 void veneer_ctime_put_back(struct inode *real, struct timespec64 ctime)
 {
+	if (IS_NOCMTIME(real))
+		return;
 	inode_set_ctime_to_ts(real, ctime);
 	mark_inode_dirty_sync(real);
 }
