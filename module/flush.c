@@ -186,6 +186,7 @@ static int get_map(struct veneer_mount *m, struct veneer_split *split,
 		veneer_mapfile_discard(m, temp);
 	else
 		err = veneer_mapfile_install(m, split, temp);
+	split->saves += !err;
 	if (err) {
 		__fput_sync(*map);
 		*map = NULL;

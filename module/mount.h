@@ -92,11 +92,13 @@
  * @strays: by the number of an object of the upper: how many of its links are in
  *	work/ and could not be removed, which the next mount will.  They are no
  *	names.  An entry changes under its inode's veneer_inode.lock
- * @unsaved_lock: protects @unsaved; nothing but an inode's i_lock is taken
+ * @unsaved_lock: protects @unsaved and @saving; nothing but an inode's i_lock is taken
  *	under it
  * @unsaved: split files that may have something that the disk does not know of,
  *	by veneer_split.unsaved; no references.  A sync looks nowhere else:
  *	what makes veneer_split_unsaved() true calls veneer_save_later(), too
+ * @saving: those of @unsaved that are being saved; to save files is to move them
+ *	all here, under @save_lock, so that what is added meanwhile is for later
  * @save_lock: held while files of @unsaved are saved together, so that a sync
  *	waits for those that the background has begun with
  * @save_work: saves in the background; stopped before the mount's inodes go
@@ -105,7 +107,7 @@
  * @stats: what has happened in it
  *
  * Fixed before the superblock can be found, but for @temp_id, @links, @strays,
- * @unsaved, @tunables and @stats; lives until after the superblock's last inode
+ * @unsaved, @saving, @tunables and @stats; lives until after the superblock's last inode
  * is gone.
  */
 struct veneer_mount {
@@ -124,6 +126,7 @@ struct veneer_mount {
 	struct xarray		strays;
 	spinlock_t		unsaved_lock;	/* as said above */
 	struct list_head	unsaved;
+	struct list_head	saving;
 	struct mutex		save_lock;	/* as said above */
 	struct work_struct	save_work;
 	struct veneer_options	options;

@@ -120,16 +120,16 @@ void veneer_save_forget(struct inode *inode)
 	spin_unlock(&m->unsaved_lock);
 }
 
-/* A file of the list; a reference, or %NULL. */
+/* A file of those that are being saved; a reference, or %NULL. */
 static struct inode *next_unsaved(struct veneer_mount *m)
 {
 	struct inode *inode = NULL;
 
 	spin_lock(&m->unsaved_lock);
-	while (!inode && !list_empty(&m->unsaved)) {
+	while (!inode && !list_empty(&m->saving)) {
 		struct veneer_split *split;
 
-		split = list_first_entry(&m->unsaved, struct veneer_split,
+		split = list_first_entry(&m->saving, struct veneer_split,
 					 unsaved);
 		list_del_init(&split->unsaved);
 		inode = igrab(split->inode);
@@ -254,6 +254,7 @@ static void write_map(struct veneer_mount *m, struct member *member)
 	} else if (member->temp) {
 		member->err = veneer_mapfile_install(m, split, member->temp);
 		member->temp = NULL;
+		split->saves += !member->err;
 	}
 	if (takes_part(member))
 		member->err = veneer_pieces_write(member->map, split,
@@ -345,7 +346,6 @@ static int finish_round(struct round *round)
 	return err;
 }
 
-/* Returns an error, or how many files it was about. */
 static int save_round(struct veneer_mount *m, bool all)
 {
 	struct round round = {
@@ -362,19 +362,40 @@ static int save_round(struct veneer_mount *m, bool all)
 	note_saved(&round);
 	if (VENEER_BREAK_ORDER)
 		sync_data(&round);
-	return finish_round(&round) ? : round.nr;
+	return finish_round(&round);
+}
+
+/*
+ * Whoever writes meanwhile puts files on the list: also those that are taken off
+ * here, which would be in one round twice, and the rounds would have no end.
+ */
+static bool begin_to_save(struct veneer_mount *m)
+{
+	bool any;
+
+	spin_lock(&m->unsaved_lock);
+	list_splice_tail_init(&m->unsaved, &m->saving);
+	any = !list_empty(&m->saving);
+	spin_unlock(&m->unsaved_lock);
+	return any;
 }
 
 static int save_all(struct veneer_mount *m, bool all)
 {
-	int ret, err = 0;
+	bool more;
+	int err = 0;
 
 	CLASS(veneer_cred, cred)(m->cred);
 	mutex_lock(&m->save_lock);
-	do {
-		ret = save_round(m, all);
-		err = err ? : min(ret, 0);
-	} while (ret == ROUND);
+	more = begin_to_save(m);
+	while (more) {
+		int round_err = save_round(m, all);
+
+		err = err ? : round_err;
+		spin_lock(&m->unsaved_lock);
+		more = !list_empty(&m->saving);
+		spin_unlock(&m->unsaved_lock);
+	}
 	mutex_unlock(&m->save_lock);
 	return err;
 }
@@ -440,6 +461,7 @@ void veneer_save_init(struct veneer_mount *m)
 {
 	spin_lock_init(&m->unsaved_lock);
 	INIT_LIST_HEAD(&m->unsaved);
+	INIT_LIST_HEAD(&m->saving);
 	mutex_init(&m->save_lock);
 	annotate_lock(m);
 	INIT_WORK(&m->save_work, save_worker);

@@ -27,7 +27,8 @@
  * @finished: the record is gone: the file is whole.  Under @flush_lock
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
- * @saves: how often pieces of the map were saved.  Under @flush_lock
+ * @saves: how often the map's file was made, or pieces of it were saved.  Under
+ *	@flush_lock
  * @inode: the file; fixed once attached
  * @unsaved: in veneer_mount.unsaved, or empty; under veneer_mount.unsaved_lock
  *
