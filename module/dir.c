@@ -17,6 +17,7 @@
 #include "file.h"
 #include "inode.h"
 #include "real.h"
+#include "wberr.h"
 
 #define NR_DOTS	2
 
@@ -169,9 +170,10 @@ static int veneer_dir_fsync(struct file *file, loff_t start, loff_t end,
 	real = veneer_real_open(&path, S_IFDIR, O_RDONLY);
 	if (IS_ERR(real))
 		return PTR_ERR(real);
-	err = vfs_fsync_range(real, start, end, datasync);
+	err = veneer_wberr_fsync(dir, real, start, end, datasync);
 	fput(real);
-	return err;
+	/* Also of what failed before that was opened. */
+	return veneer_wberr_tell(file, err);
 }
 
 const struct file_operations veneer_dir_operations = {

@@ -31,6 +31,7 @@
 #include "source.h"
 #include "split.h"
 #include "times.h"
+#include "wberr.h"
 #include "xattr.h"
 
 /**
@@ -317,8 +318,8 @@ int veneer_sync_upper(struct inode *inode, struct file *real, loff_t start,
 
 	CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
 	if (what == VENEER_SYNCED)
-		return vfs_fsync_range(real, start, end, datasync);
-	err = vfs_fsync(real, 0);
+		return veneer_wberr_fsync(inode, real, start, end, datasync);
+	err = veneer_wberr_fsync(inode, real, 0, LLONG_MAX, 0);
 	if (!err)
 		now_synced(inode, what);
 	return err;
@@ -355,12 +356,8 @@ int veneer_sync_written(struct file *file, loff_t pos, loff_t len)
 			       !(file->f_flags & __O_SYNC));
 }
 
-/*
- * A file whose map is saved has nothing to do here but to sync its upper: that
- * is done with the caller's own file, which is told of errors.
- */
-static int veneer_fsync(struct file *file, loff_t start, loff_t end,
-			int datasync)
+/* A file whose map is saved has nothing to do here but to sync its upper. */
+static int sync_file(struct file *file, loff_t start, loff_t end, int datasync)
 {
 	struct inode *inode = file_inode(file);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
@@ -368,9 +365,6 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 	struct file *real;
 	int err;
 
-	err = file_write_and_wait_range(file, start, end);
-	if (err)
-		return err;
 	err = veneer_sync_status(m);
 	if (err <= 0 || !veneer_upper(inode))
 		return min(err, 0);
@@ -386,6 +380,20 @@ static int veneer_fsync(struct file *file, loff_t start, loff_t end,
 		return min(err, 0);
 
 	return veneer_sync_upper(inode, real, start, end, datasync);
+}
+
+/*
+ * What is in the mount's page cache goes to the upper, and from there to the
+ * disk.  All of it is tried before the caller is told what has failed, so that
+ * he is not told of it twice.
+ */
+static int veneer_fsync(struct file *file, loff_t start, loff_t end,
+			int datasync)
+{
+	int cache_err = file_write_and_wait_range(file, start, end);
+	int err = sync_file(file, start, end, datasync);
+
+	return veneer_wberr_tell(file, cache_err ? : err);
 }
 
 static int veneer_fadvise(struct file *file, loff_t offset, loff_t len,

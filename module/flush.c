@@ -26,8 +26,10 @@
 #include "mapfile.h"
 #include "marks.h"
 #include "real.h"
+#include "rewrite.h"
 #include "save.h"
 #include "split.h"
+#include "wberr.h"
 
 /**
  * veneer_pieces_free - forget copies of pieces
@@ -94,9 +96,16 @@ int veneer_pieces_write(struct file *file, struct veneer_split *split,
 	return err;
 }
 
-static int sync_data(struct veneer_mount *m, struct file *file)
+static int sync_data(struct inode *inode, struct file *real)
 {
-	return m->options.is_volatile ? 0 : vfs_fsync(file, 0);
+	if (veneer_mount(inode->i_sb)->options.is_volatile)
+		return 0;
+	return veneer_wberr_fsync(inode, real, 0, LLONG_MAX, 0);
+}
+
+static int sync_map(struct veneer_mount *m, struct file *map, int datasync)
+{
+	return m->options.is_volatile ? 0 : vfs_fsync(map, datasync);
 }
 
 static int set_record(struct inode *inode, const struct veneer_record *record)
@@ -194,15 +203,20 @@ static int get_map(struct veneer_mount *m, struct veneer_split *split,
 	return err;
 }
 
-/* The second step; a map that was never saved is to be found from then on. */
-static int sync_data_and_name(struct veneer_mount *m,
-			      const struct veneer_split *split,
-			      struct file *data, struct file *map)
+/*
+ * The second step for a map that was never saved: it is to be found from then on.
+ * One whose header may not be on the disk is made once more.
+ */
+static int sync_name(struct veneer_mount *m, struct veneer_split *split,
+		     struct file *map)
 {
-	int err = sync_data(m, data);
+	int err;
 
-	if (!err && map && !(split->record.flags & VENEER_SPLIT_SAVED))
-		err = sync_data(m, map);
+	if (split->record.flags & VENEER_SPLIT_SAVED)
+		return 0;
+	err = sync_map(m, map, 0);
+	if (err && !veneer_mapfile_remove(m, &split->record))
+		veneer_mapfile_forget(split);
 	return err;
 }
 
@@ -214,8 +228,8 @@ static int save_pieces(struct inode *inode, struct veneer_split *split,
 	int err = veneer_pieces_write(map, split, pieces);
 
 	/* All but the bits is durable. */
-	if (!err && !m->options.is_volatile)
-		err = vfs_fsync(map, 1);
+	if (!err)
+		err = sync_map(m, map, 1);
 	return err ? : veneer_pieces_saved(inode, split, pieces);
 }
 
@@ -234,7 +248,7 @@ static int finish(struct inode *inode, struct veneer_split *split,
 	mnt_drop_write(m->upper);
 	/* The record without its map would be an error. */
 	if (!err)
-		err = sync_data(m, inner);
+		err = sync_data(inode, inner);
 	if (err)
 		return err;
 
@@ -310,8 +324,28 @@ static int settle_durably(struct inode *inode, struct veneer_split *split,
 	int err = settle_cut(inode, split);
 
 	if (!err)
-		err = sync_data(veneer_mount(inode->i_sb), inner);
+		err = sync_data(inode, inner);
 	WRITE_ONCE(split->stale, err);
+	return err;
+}
+
+/*
+ * The third and fourth step.  When they fail nothing is lost yet, and they will be
+ * tried again; but nobody is to think that all was well.
+ */
+static int flush_map(struct inode *inode, struct veneer_split *split,
+		     struct file *inner, const struct veneer_pieces *pieces,
+		     struct file *map, bool complete)
+{
+	int err = 0;
+
+	if (split->stale && !complete)
+		err = settle_durably(inode, split, inner);
+	if (!err && complete)
+		err = finish(inode, split, inner);
+	else if (!err && !VENEER_BREAK_ORDER && map)
+		err = save_pieces(inode, split, pieces, map);
+	veneer_wberr_set(inode, err);
 	return err;
 }
 
@@ -335,13 +369,18 @@ static int flush_once(struct inode *inode, struct veneer_split *split,
 		map_err = save_pieces(inode, split, pieces, map);
 
 	/* Data whose map cannot be saved is worth having all the same. */
-	err = sync_data_and_name(m, split, real, map) ? : map_err;
-	if (!err && split->stale && !complete)
-		err = settle_durably(inode, split, inner);
-	if (!err && complete)
-		err = finish(inode, split, inner);
-	else if (!err && !VENEER_BREAK_ORDER && map)
-		err = save_pieces(inode, split, pieces, map);
+	err = sync_data(inode, real);
+	if (!err && map)
+		map_err = map_err ? : sync_name(m, split, map);
+	if (!err) {
+		err = map_err;
+		veneer_wberr_set(inode, err);
+	}
+	/* An error of before that nobody had looked for. */
+	if (!err && READ_ONCE(split->doubtful))
+		err = -EIO;
+	if (!err)
+		err = flush_map(inode, split, inner, pieces, map, complete);
 	if (map)
 		__fput_sync(map);
 	veneer_pieces_free(pieces);
@@ -378,7 +417,10 @@ int veneer_split_fsync(struct inode *inode, struct file *real)
 
 		mutex_lock(&split->flush_lock);
 		while (!err && !split->finished && veneer_split_unsaved(inode)) {
-			err = flush_once(inode, split, inner, real ? : inner);
+			err = veneer_rewrite(inode, inner);
+			if (!err)
+				err = flush_once(inode, split, inner,
+						 real ? : inner);
 			synced = true;
 		}
 		mutex_unlock(&split->flush_lock);
@@ -386,6 +428,9 @@ int veneer_split_fsync(struct inode *inode, struct file *real)
 	fput(inner);
 	if (err)
 		veneer_flush_failed(inode, err);
+	/* The caller may hold what veneer_rewrite() needs. */
+	if (err && real && READ_ONCE(split->doubtful))
+		veneer_save_soon(m);
 	return err ? : synced;
 }
 
@@ -476,7 +521,7 @@ int veneer_split_cut_begin(struct inode *inode, loff_t size)
 
 		err = set_record(inode, &record);
 		if (!err)
-			err = sync_data(m, inner);
+			err = sync_data(inode, inner);
 		if (err)
 			settle_cut(inode, split);
 		fput(inner);
@@ -521,7 +566,7 @@ int veneer_split_cut_end(struct inode *inode, loff_t size, int err)
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);
 
-		err = sync_data(m, inner);
+		err = sync_data(inode, inner);
 		if (!err)
 			err = settle_cut(inode, split);
 		fput(inner);
@@ -571,7 +616,7 @@ int veneer_split_finish_cut(struct veneer_mount *m, struct dentry *upper)
 		ret = notify_change(veneer_upper_idmap(m), upper, &attr, NULL);
 		inode_unlock(d_inode(upper));
 		if (!ret)
-			ret = sync_data(m, file);
+			ret = sync_map(m, file, 0);
 		record.flags &= ~VENEER_SPLIT_CUT;
 		if (!ret)
 			ret = veneer_record_set(&path, userxattr, &record);

@@ -20,6 +20,7 @@
 #include "save.h"
 #include "split.h"
 #include "times.h"
+#include "wberr.h"
 #include "xattr.h"
 
 /* What chattr(1) has set on the real object. */
@@ -277,6 +278,8 @@ static void inode_fill(struct inode *inode, const struct veneer_found *found)
 	vi->whole = found->whole;
 	vi->has_map = found->has_map;
 	vi->data_err = found->data_err;
+	if (found->upper)
+		veneer_wberr_begin(inode, found->upper);
 	vi->prot = found->upper ? found->prot : veneer_stack_prot(found->below);
 	if (found->below)
 		veneer_stack_real(found->below, &vi->below_real);
@@ -413,6 +416,7 @@ void veneer_inode_set_upper(struct inode *inode, struct dentry *upper)
 	struct veneer_inode *vi = veneer_inode(inode);
 
 	lockdep_assert_held(&vi->lock);
+	veneer_wberr_begin(inode, upper);
 	if (vi->links) {
 		/* Whoever sees the upper also sees the record. */
 		smp_store_release(&vi->upper, upper);

@@ -56,6 +56,8 @@ enum veneer_unsynced {
  *	with mmap_lock, so no I/O is done under it
  * @inner: of a regular file: the upper's file, open for the module's own
  *	reading and writing, as long as it is
+ * @wb_err: of an object with an upper: the state of the upper's write-back errors,
+ *	as far as they were taken over to @vfs_inode's mapping.  Under i_lock
  * @unsynced: of a regular file: what may not be on the disk yet, and making its
  *	data durable would not change that.  Set under @lock; put back to
  *	%VENEER_SYNCED without it, by cmpxchg, if it still is what it was before
@@ -103,6 +105,7 @@ struct veneer_inode {
 	struct mutex		io_lock;	/* as said above */
 	struct mutex		map_lock;	/* as said above */
 	struct veneer_kept	inner;
+	errseq_t		wb_err;
 	enum veneer_unsynced	unsynced;
 	atomic_t		own_maps;
 	bool			past_cache;

@@ -85,14 +85,15 @@
  * @work_claimed: @workdir is
  * @upper_fsid: number of the upper's filesystem, for veneer_map_ino()
  * @temp_id: makes names in @work
- * @wb_err: on a volatile mount: the state of the upper's write-back errors
- *	when it was mounted
+ * @wb_err: the state of the write-back errors of the upper's filesystem: on a
+ *	volatile mount when it was mounted; on any other, as far as they were
+ *	taken over to the mount's superblock.  Under @unsaved_lock then
  * @namelen: longest name
  * @links: objects with several names below that are in the upper
  * @strays: by the number of an object of the upper: how many of its links are in
  *	work/ and could not be removed, which the next mount will.  They are no
  *	names.  An entry changes under its inode's veneer_inode.lock
- * @unsaved_lock: protects @unsaved and @saving; nothing but an inode's i_lock is taken
+ * @unsaved_lock: protects @unsaved, @saving and @wb_err; nothing but an inode's i_lock is taken
  *	under it
  * @unsaved: split files that may have something that the disk does not know of,
  *	by veneer_split.unsaved; no references.  A sync looks nowhere else:
@@ -107,7 +108,7 @@
  * @stats: what has happened in it
  *
  * Fixed before the superblock can be found, but for @temp_id, @links, @strays,
- * @unsaved, @saving, @tunables and @stats; lives until after the superblock's last inode
+ * @unsaved, @saving, @wb_err, @tunables and @stats; lives until after the superblock's last inode
  * is gone.
  */
 struct veneer_mount {

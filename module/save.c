@@ -27,6 +27,7 @@
 #include "mapfile.h"
 #include "save.h"
 #include "split.h"
+#include "wberr.h"
 
 /* Files of a round: each takes some KiB and two open files until its end. */
 #define ROUND	512
@@ -43,6 +44,7 @@
  * pieces: what is to be saved of the map
  * saves: veneer_split.saves when the copies were taken
  * err: the first error; then it takes no part any more
+ * told: that was one of the data, and all who have the file open are told
  * left: it takes no part any more, and veneer_split_flush() does it
  */
 struct member {
@@ -54,6 +56,7 @@ struct member {
 	struct veneer_pieces	*pieces;
 	unsigned long		saves;
 	int			err;
+	bool			told;
 	bool			left;
 };
 
@@ -149,8 +152,10 @@ static void copy_member(struct veneer_mount *m, struct member *member)
 		member->inner = NULL;
 		return;
 	}
+	veneer_wberr_take(inode);
 	mutex_lock(&split->flush_lock);
-	member->left = split->finished || veneer_split_is_complete(inode);
+	member->left = split->finished || READ_ONCE(split->doubtful) ||
+		       veneer_split_is_complete(inode);
 	if (!member->left) {
 		member->saves = split->saves;
 		member->pieces = veneer_pieces_copy(inode, split);
@@ -190,8 +195,9 @@ static void copy_bits(struct round *round)
 /*
  * All of the upper's filesystem.  xfs leaves it in the disk's cache when its log
  * is clean, as after blocks were overwritten; to fsync one file flushes that.
+ * What has failed of that file alone is not for the others: *@own.
  */
-static int sync_upper(struct veneer_mount *m, struct file *one)
+static int sync_upper(struct veneer_mount *m, struct file *one, int *own)
 {
 	struct super_block *sb = m->upper->mnt_sb;
 	int err;
@@ -199,29 +205,32 @@ static int sync_upper(struct veneer_mount *m, struct file *one)
 	down_read(&sb->s_umount);
 	err = sync_filesystem(sb);
 	up_read(&sb->s_umount);
+	*own = file_check_and_advance_wb_err(one);
 	return err ? : vfs_fsync(one, 1);
 }
 
-/* What the last sync of the filesystem has to say of this file. */
-static int written(struct file *file, int err)
+/* What a sync of the filesystem has to say of a map. */
+static int map_written(const struct member *member)
 {
-	return file_check_and_advance_wb_err(file) ? : err;
+	return file_check_and_advance_wb_err(member->map);
 }
 
 /* The second step, with the headers of new maps. */
 static void sync_data(struct round *round)
 {
 	struct member *member = next_part(round, NULL);
-	int err;
+	int err, own;
 
 	if (!member)
 		return;
 	if (round->all) {
-		err = sync_upper(round->m, member->inner);
+		/* Data has its errors from the upper's mapping: @own, too. */
+		err = sync_upper(round->m, member->inner, &own);
 		for (; member; member = next_part(round, member)) {
-			member->err = written(member->inner, err);
+			member->err = veneer_wberr_synced(member->inode, err);
+			member->told = member->err;
 			if (!member->err && member->temp)
-				member->err = written(member->map, err);
+				member->err = map_written(member);
 		}
 		return;
 	}
@@ -238,7 +247,9 @@ static void sync_data(struct round *round)
 			filemap_write_and_wait(member->map->f_mapping);
 	}
 	while ((member = next_part(round, member))) {
-		member->err = vfs_fsync(member->inner, 0);
+		member->err = veneer_wberr_fsync(member->inode, member->inner,
+						 0, LLONG_MAX, 0);
+		member->told = member->err;
 		if (!member->err && member->temp)
 			member->err = vfs_fsync(member->map, 0);
 	}
@@ -249,7 +260,8 @@ static void write_map(struct veneer_mount *m, struct member *member)
 	struct veneer_split *split = veneer_inode_split(member->inode);
 
 	mutex_lock(&split->flush_lock);
-	if (split->finished || split->saves != member->saves) {
+	if (split->finished || split->saves != member->saves ||
+	    READ_ONCE(split->doubtful)) {
 		member->left = true;
 	} else if (member->temp) {
 		member->err = veneer_mapfile_install(m, split, member->temp);
@@ -277,14 +289,16 @@ static void write_maps(struct round *round)
 static void sync_maps(struct round *round)
 {
 	struct member *member = next_part(round, NULL);
-	int err;
+	int err, own;
 
 	if (!member)
 		return;
 	if (round->all) {
-		err = sync_upper(round->m, member->map);
+		err = sync_upper(round->m, member->map, &own);
+		member->err = own;
 		for (; member; member = next_part(round, member))
-			member->err = written(member->map, err);
+			member->err = member->err ? : map_written(member) ? :
+				      err;
 		return;
 	}
 	for (; member; member = next_part(round, member))
@@ -330,6 +344,8 @@ static int finish_round(struct round *round)
 		struct inode *inode = member->inode;
 
 		close_files(round->m, member);
+		if (member->err && !member->told)
+			veneer_wberr_set(inode, member->err);
 		if (member->err)
 			veneer_flush_failed(inode, member->err);
 		else if (veneer_split_unsaved(inode))

@@ -578,6 +578,31 @@ static loff_t common_hole(struct inode *inode, struct veneer_split *split,
 					     1LL << split->record.block_shift));
 }
 
+/**
+ * veneer_split_refill - give blocks below's bytes once more
+ * @inode: the file, its i_rwsem held for writing, and its io_lock
+ * @pos: where they begin; moves on, maybe not all the way
+ * @end: where they end, at most where below does
+ *
+ * For blocks that are in the map, but of which the upper has no data.
+ */
+int veneer_split_refill(struct inode *inode, loff_t *pos, loff_t end)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	loff_t hole = common_hole(inode, split, *pos, end);
+	int err;
+
+	if (hole > *pos) {
+		*pos = hole;
+		return 0;
+	}
+	end = min(end, *pos + FILL_CHUNK);
+	err = copy_from_below(inode, *pos, end);
+	if (!err)
+		*pos = end;
+	return err;
+}
+
 /* Fills blocks from below, up to FILL_CHUNK bytes of them; holes as holes. */
 static int fill_some(struct inode *inode, struct veneer_split *split,
 		     loff_t *pos, loff_t end)

@@ -27,6 +27,9 @@
  * @finished: the record is gone: the file is whole.  Under @flush_lock
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
+ * @doubtful: data of the upper may have failed to get to the disk, and no bit may
+ *	be saved before what is there is written again: see rewrite.c.  Set under
+ *	i_lock; put back under that and @flush_lock; read without
  * @saves: how often the map's file was made, or pieces of it were saved.  Under
  *	@flush_lock
  * @inode: the file; fixed once attached
@@ -42,6 +45,7 @@ struct veneer_split {
 	struct inode		*map_inode;
 	bool			finished;
 	bool			stale;
+	bool			doubtful;
 	unsigned long		saves;
 	struct inode		*inode;
 	struct list_head	unsaved;
@@ -73,6 +77,7 @@ ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 				 size_t len);
 int veneer_split_reserve(struct inode *inode, loff_t pos, loff_t len);
 int veneer_split_fill(struct inode *inode, loff_t pos, loff_t len);
+int veneer_split_refill(struct inode *inode, loff_t *pos, loff_t end);
 
 bool veneer_split_is_complete(const struct inode *inode);
 bool veneer_split_unsaved(const struct inode *inode);

@@ -20,6 +20,7 @@
 #include "save.h"
 #include "stack_fd.h"
 #include "usermount.h"
+#include "wberr.h"
 #include "workdir.h"
 #include "xattr.h"
 
@@ -127,6 +128,7 @@ static int veneer_sync_fs(struct super_block *sb, int wait)
 	down_read(&upper_sb->s_umount);
 	err = sync_filesystem(upper_sb);
 	up_read(&upper_sb->s_umount);
+	veneer_wberr_take_super(sb);
 	return save_err ? : err;
 }
 
@@ -240,6 +242,8 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	}
 
 	veneer_save_init(m);
+	if (m->upper)
+		m->wb_err = errseq_sample(&m->upper->mnt_sb->s_wb_err);
 	veneer_options_put_paths(options);
 	m->options = *options;
 	*options = (struct veneer_options) {};

@@ -322,7 +322,6 @@ static int mark_volatile(struct veneer_mount *m)
 	const struct veneer_new new = { .mode = S_IFDIR | 0700 };
 	struct dentry *incompat, *mark;
 
-	m->wb_err = errseq_sample(&m->upper->mnt_sb->s_wb_err);
 	incompat = veneer_upper_make(m, m->work, "incompat", &new);
 	if (IS_ERR(incompat))
 		return PTR_ERR(incompat);
