@@ -25,6 +25,7 @@
 
 #include "compat.h"
 #include "export.h"
+#include "file.h"
 #include "format.h"
 #include "inode.h"
 #include "links.h"
@@ -313,10 +314,33 @@ static struct dentry *veneer_get_parent(struct dentry *dentry)
 	return dget_parent(dentry);
 }
 
+/*
+ * nfsd asks for this after each change that it answers, instead of an fsync: what
+ * is to be durable is metadata, and that is the upper's.  Its filesystem does
+ * with the object what nfsd would do there.  What a copy-up did before, in
+ * directories and with records, is in the same journal, and older.
+ */
+static int veneer_commit_metadata(struct inode *inode)
+{
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
+	struct dentry *upper = veneer_upper(inode);
+	const struct export_operations *ops;
+	int err = veneer_sync_status(m);
+
+	if (err <= 0 || !upper)
+		return min(err, 0);
+	CLASS(veneer_cred, cred)(m->cred);
+	ops = d_inode(upper)->i_sb->s_export_op;
+	if (ops && ops->commit_metadata)
+		return ops->commit_metadata(d_inode(upper));
+	return sync_inode_metadata(d_inode(upper), 1);
+}
+
 static const struct export_operations veneer_export_operations = {
 	.encode_fh	= veneer_encode_fh,
 	.fh_to_dentry	= veneer_fh_to_dentry,
 	.get_parent	= veneer_get_parent,
+	.commit_metadata = veneer_commit_metadata,
 };
 
 /**
