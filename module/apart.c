@@ -6,51 +6,168 @@
  * block map, pages of a mapping.  The caller's limit for the size of a file
  * (ulimit -f) is not about that, but the filesystems of the upper ask for the
  * limit of whoever writes; a worker has none.
+ *
+ * A worker waits for as long as the upper or a layer does not answer, and that
+ * may be a filesystem that a user serves.  So each mount has workers of its own,
+ * and not many: nobody else, of another mount or of the kernel, waits for one.
+ * Saving has others, see save.c: it does not wait for calls of this kind.  A
+ * worker that there is no memory for is replaced by the queue's rescuer.
+ *
+ * What a worker allocates and writes is the caller's, as if he had done it.
  */
+#include <linux/blk-cgroup.h>
+#include <linux/cgroup.h>
+#include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
+#include <linux/kthread.h>
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "apart.h"
 #include "compat.h"
+#include "mount.h"
+
+/* Calls of one mount that are made at a time; the others wait for these. */
+#define APART_ACTIVE	16
+
+/*
+ * The queues, by veneer_mount.upper, which every real file that is written knows.
+ * One is there as long as its mount is.
+ */
+static DEFINE_XARRAY(queues);
 
 /*
  * One call, on the stack of the thread that waits for it, which holds the
- * reference of @cred.
+ * references of @cred, @memcg and @blkcg.
  */
 struct apart {
-	struct work_struct	work;
-	long			(*fn)(void *arg);
-	void			*arg;
-	const struct cred	*cred;
-	long			ret;
+	struct work_struct		work;
+	struct completion		done;
+	long				(*fn)(void *arg);
+	void				*arg;
+	const struct cred		*cred;
+	struct mem_cgroup		*memcg;
+	struct cgroup_subsys_state	*blkcg;
+	long				ret;
 };
+
+static struct cgroup_subsys_state *blkcg_get(void)
+{
+#ifdef CONFIG_BLK_CGROUP
+	return task_get_css(current, io_cgrp_id);
+#else
+	return NULL;
+#endif
+}
 
 static void apart_worker(struct work_struct *work)
 {
 	struct apart *apart = container_of(work, struct apart, work);
+	struct mem_cgroup *old = set_active_memcg(apart->memcg);
 
-	CLASS(veneer_cred, cred)(apart->cred);
-	apart->ret = apart->fn(apart->arg);
+	kthread_associate_blkcg(apart->blkcg);
+	{
+		CLASS(veneer_cred, cred)(apart->cred);
+
+		apart->ret = apart->fn(apart->arg);
+	}
+	kthread_associate_blkcg(NULL);
+	set_active_memcg(old);
+	/* The last that is done with it. */
+	complete(&apart->done);
 }
 
 /**
- * veneer_apart - call a function in another thread, and wait for it
+ * veneer_apart_killable - call a function in another thread, and wait for it
+ * @upper: veneer_mount.upper of the mount that it is for
  * @fn: the function, which runs with the caller's credentials; must not wait
  *	for another call of this kind
  * @arg: its argument
+ * @cancel: set to true when the caller is killed: then @fn is to return soon.
+ *	Or %NULL for a call that must be made
+ *
+ * A call that was not begun is not made when the caller is killed.  One that was
+ * is waited for: it uses what the caller holds.
+ *
+ * Return: what @fn returns; or %-EINTR or %-ENXIO.
  */
-long veneer_apart(long (*fn)(void *arg), void *arg)
+long veneer_apart_killable(const struct vfsmount *upper,
+			   long (*fn)(void *arg), void *arg, bool *cancel)
 {
+	struct workqueue_struct *queue = xa_load(&queues, (unsigned long)upper);
 	struct apart apart = { .fn = fn, .arg = arg, .cred = current_cred() };
 
+	if (WARN_ON_ONCE(!queue))
+		return -ENXIO;
+	apart.memcg = get_mem_cgroup_from_mm(current->mm);
+	apart.blkcg = blkcg_get();
+	init_completion(&apart.done);
 	INIT_WORK_ONSTACK(&apart.work, apart_worker);
-	queue_work(system_unbound_wq, &apart.work);
-	flush_work(&apart.work);
+	queue_work(queue, &apart.work);
+	if (!cancel) {
+		wait_for_completion(&apart.done);
+	} else if (wait_for_completion_killable(&apart.done)) {
+		WRITE_ONCE(*cancel, true);
+		if (cancel_work(&apart.work))
+			apart.ret = -EINTR;
+		else
+			wait_for_completion(&apart.done);
+	}
 	destroy_work_on_stack(&apart.work);
+	if (apart.blkcg)
+		css_put(apart.blkcg);
+	mem_cgroup_put(apart.memcg);
 	return apart.ret;
+}
+
+/**
+ * veneer_apart - the same, for a call that must be made
+ * @upper: as for veneer_apart_killable()
+ * @fn: likewise
+ * @arg: likewise
+ */
+long veneer_apart(const struct vfsmount *upper, long (*fn)(void *arg),
+		  void *arg)
+{
+	return veneer_apart_killable(upper, fn, arg, NULL);
+}
+
+/**
+ * veneer_apart_init - a mount is being made
+ * @m: the mount, with an upper
+ * @nr: its number, for the workers' names
+ */
+int veneer_apart_init(struct veneer_mount *m, unsigned int nr)
+{
+	struct workqueue_struct *queue;
+	int err;
+
+	queue = alloc_workqueue("veneer-apart-%u", WQ_UNBOUND | WQ_MEM_RECLAIM,
+				APART_ACTIVE, nr);
+	if (!queue)
+		return -ENOMEM;
+	err = xa_insert(&queues, (unsigned long)m->upper, queue, GFP_KERNEL);
+	if (err)
+		destroy_workqueue(queue);
+	return err;
+}
+
+/**
+ * veneer_apart_exit - a mount that nobody uses any more goes
+ * @m: the mount, maybe one that has no queue
+ */
+void veneer_apart_exit(struct veneer_mount *m)
+{
+	struct workqueue_struct *queue;
+
+	queue = m->upper ? xa_erase(&queues, (unsigned long)m->upper) : NULL;
+	if (queue)
+		destroy_workqueue(queue);
 }
 
 static bool over_limit(loff_t end)
@@ -85,7 +202,7 @@ ssize_t veneer_own_write_iter(struct file *file, struct iov_iter *iter,
 	struct own_write w = { .file = file, .iter = iter, .pos = pos };
 
 	if (over_limit(*pos + iov_iter_count(iter)))
-		return veneer_apart(own_write, &w);
+		return veneer_apart(file->f_path.mnt, own_write, &w);
 	return own_write(&w);
 }
 
@@ -129,6 +246,6 @@ int veneer_own_truncate(const struct path *path, loff_t size)
 {
 	struct own_truncate t = { .path = path, .size = size };
 
-	return over_limit(size) ? veneer_apart(own_truncate, &t) :
+	return over_limit(size) ? veneer_apart(path->mnt, own_truncate, &t) :
 				  own_truncate(&t);
 }

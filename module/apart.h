@@ -8,8 +8,15 @@
 struct file;
 struct iov_iter;
 struct path;
+struct veneer_mount;
+struct vfsmount;
 
-long veneer_apart(long (*fn)(void *arg), void *arg);
+long veneer_apart_killable(const struct vfsmount *upper,
+			   long (*fn)(void *arg), void *arg, bool *cancel);
+long veneer_apart(const struct vfsmount *upper, long (*fn)(void *arg),
+		  void *arg);
+int veneer_apart_init(struct veneer_mount *m, unsigned int nr);
+void veneer_apart_exit(struct veneer_mount *m);
 ssize_t veneer_own_write_iter(struct file *file, struct iov_iter *iter,
 			      loff_t *pos);
 ssize_t veneer_own_write(struct file *file, const void *buf, size_t len,

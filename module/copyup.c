@@ -11,7 +11,6 @@
  * before it gets its name or loses its record: what is interrupted, by a
  * signal or by a power cut, leaves nothing that can be seen.
  */
-#include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -20,9 +19,9 @@
 #include <linux/sched/signal.h>
 #include <linux/security.h>
 #include <linux/slab.h>
-#include <linux/workqueue.h>
 #include <linux/xattr.h>
 
+#include "apart.h"
 #include "chain.h"
 #include "compat.h"
 #include "copydata.h"
@@ -582,37 +581,29 @@ static int copy_up_here(struct dentry *dentry, bool data, loff_t keep,
 }
 
 /* A copy-up that another thread makes. */
-struct copy_work {
-	struct work_struct	work;
-	struct completion	done;
-	struct dentry		*dentry;
-	bool			data;
-	loff_t			keep;
-	bool			cancel;
-	int			err;
+struct copy_args {
+	struct dentry	*dentry;
+	bool		data;
+	loff_t		keep;
+	bool		cancel;
 };
 
-static void copy_worker(struct work_struct *work)
+static long copy_apart(void *arg)
 {
-	struct copy_work *cw = container_of(work, struct copy_work, work);
+	const struct copy_args *args = arg;
 
-	cw->err = copy_up_here(cw->dentry, cw->data, cw->keep, &cw->cancel);
-	complete(&cw->done);
+	return copy_up_here(args->dentry, args->data, args->keep,
+			    &args->cancel);
 }
 
 static int copy_up_elsewhere(struct dentry *dentry, bool data, loff_t keep)
 {
-	struct copy_work cw = { .dentry = dentry, .data = data, .keep = keep };
+	struct copy_args args = { .dentry = dentry, .data = data, .keep = keep };
+	const struct veneer_mount *m = veneer_mount(dentry->d_sb);
 
-	init_completion(&cw.done);
-	INIT_WORK_ONSTACK(&cw.work, copy_worker);
-	queue_work(system_unbound_wq, &cw.work);
-	if (wait_for_completion_killable(&cw.done)) {
-		WRITE_ONCE(cw.cancel, true);
-		wait_for_completion(&cw.done);
-	}
-	destroy_work_on_stack(&cw.work);
-	return cw.err;
+	if (!m->upper)
+		return -EROFS;
+	return veneer_apart_killable(m->upper, copy_apart, &args, &args.cancel);
 }
 
 /*

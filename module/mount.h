@@ -103,6 +103,7 @@
  * @save_lock: held while files of @unsaved are saved together, so that a sync
  *	waits for those that the background has begun with
  * @save_work: saves in the background; stopped before the mount's inodes go
+ * @save_queue: what that is queued to; %NULL until the mount can have inodes
  * @options: what it was mounted with
  * @tunables: numbers that decide how it copies
  * @stats: what has happened in it
@@ -130,6 +131,7 @@ struct veneer_mount {
 	struct list_head	saving;
 	struct mutex		save_lock;	/* as said above */
 	struct work_struct	save_work;
+	struct workqueue_struct	*save_queue;
 	struct veneer_options	options;
 	struct veneer_tunables_mem	tunables;
 	/* Not in a cache line with what every operation reads. */

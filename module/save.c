@@ -440,7 +440,8 @@ int veneer_save_all(struct veneer_mount *m, bool all)
 {
 	struct save_args args = { .m = m, .all = all };
 
-	return current->fs ? save_all(m, all) : veneer_apart(save_apart, &args);
+	return current->fs ? save_all(m, all) :
+			     veneer_apart(m->upper, save_apart, &args);
 }
 
 static void save_worker(struct work_struct *work)
@@ -454,7 +455,8 @@ static void save_worker(struct work_struct *work)
  */
 void veneer_save_soon(struct veneer_mount *m)
 {
-	queue_work(system_unbound_wq, &m->save_work);
+	if (m->save_queue)
+		queue_work(m->save_queue, &m->save_work);
 }
 
 /* One class for each depth: the upper may be on a mount of ours. */
@@ -484,6 +486,22 @@ void veneer_save_init(struct veneer_mount *m)
 }
 
 /**
+ * veneer_save_start - from now on files can be saved in the background
+ * @m: the mount, with an upper
+ * @nr: its number, for the worker's name
+ *
+ * A queue for each mount: the upper may be a filesystem that a user serves, and
+ * does not answer.  With a rescuer, since what is saved then need not stay in
+ * memory.
+ */
+int veneer_save_start(struct veneer_mount *m, unsigned int nr)
+{
+	m->save_queue = alloc_workqueue("veneer-save-%u",
+					WQ_UNBOUND | WQ_MEM_RECLAIM, 1, nr);
+	return m->save_queue ? 0 : -ENOMEM;
+}
+
+/**
  * veneer_save_stop - nothing is saved in the background any more
  * @m: the mount
  *
@@ -492,4 +510,14 @@ void veneer_save_init(struct veneer_mount *m)
 void veneer_save_stop(struct veneer_mount *m)
 {
 	disable_work_sync(&m->save_work);
+}
+
+/**
+ * veneer_save_exit - a mount that nobody uses any more goes
+ * @m: the mount, maybe one that was never begun
+ */
+void veneer_save_exit(struct veneer_mount *m)
+{
+	if (m->save_queue)
+		destroy_workqueue(m->save_queue);
 }

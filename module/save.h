@@ -12,6 +12,8 @@ void veneer_save_forget(struct inode *inode);
 int veneer_save_all(struct veneer_mount *m, bool all);
 void veneer_save_soon(struct veneer_mount *m);
 void veneer_save_init(struct veneer_mount *m);
+int veneer_save_start(struct veneer_mount *m, unsigned int nr);
+void veneer_save_exit(struct veneer_mount *m);
 void veneer_save_stop(struct veneer_mount *m);
 
 #endif

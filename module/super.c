@@ -8,6 +8,7 @@
 #include <linux/slab.h>
 #include <linux/statfs.h>
 
+#include "apart.h"
 #include "compat.h"
 #include "export.h"
 #include "file.h"
@@ -60,6 +61,8 @@ static void mount_free(struct veneer_mount *m)
 	if (!m)
 		return;
 	veneer_unclaim(m);
+	veneer_save_exit(m);
+	veneer_apart_exit(m);
 	veneer_links_destroy(&m->links);
 	xa_destroy(&m->strays);
 	dput(m->work);
@@ -290,6 +293,12 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 				      FILESYSTEM_MAX_STACK_DEPTH);
 			return -ELOOP;
 		}
+
+		err = veneer_save_start(m, MINOR(sb->s_dev));
+		if (!err)
+			err = veneer_apart_init(m, MINOR(sb->s_dev));
+		if (err)
+			return err;
 
 		CLASS(veneer_cred, cred)(m->cred);
 		err = veneer_workdir_prepare(fc, m);
