@@ -551,7 +551,7 @@ int main(int argc, char **argv)
 	ksft_set_plan(1);
 	if (world_is_overlay())
 		ksft_exit_skip("the calls are Veneer's\n");
-	watch = watch_new(1);
+	watch = watch_new(3);
 	if (mkdir(world_dir(), 0755) && errno != EEXIST)
 		ksft_exit_fail_msg("cannot make %s: %s\n", world_dir(), strerror(errno));
 	snprintf(root, sizeof(root), "%s/calls.%d", world_dir(), getpid());

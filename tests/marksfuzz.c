@@ -7,8 +7,9 @@
  *
  *	-s SEED			which rounds
  *	-n ROUNDS, or else -t SECONDS	how many
- *	-b SECONDS		how long a call may take of the processor (default 1);
- *				ten times as long by the clock
+ *	-b SECONDS		how long a call may take of the processor (default 3, as it
+ *				may be emulated, by a busy machine); ten times as long
+ *				by the clock
  *	-k			go on after a failure
  *	-v			say what is done
  *
@@ -285,7 +286,7 @@ static bool confine(const char *where)
 static int change(struct round *round, bool begin, unsigned int changes)
 {
 	struct marksgen *g = gen(round);
-	int status;
+	int status = -1;
 	pid_t pid;
 
 	fflush(NULL);
@@ -305,7 +306,10 @@ static int change(struct round *round, bool begin, unsigned int changes)
 		shared->changes += g->changes;
 		_exit(0);
 	}
-	return pid < 0 || waitpid(pid, &status, 0) != pid || status ? -1 : 0;
+	if (pid > 0 && waitpid(pid, &status, 0) == pid && !status)
+		return 0;
+	printf("# who changes the trees ended with %d\n", status);
+	return -1;
 }
 
 static int drop_rights(void)
@@ -576,8 +580,10 @@ static int play(unsigned long long seed)
 		bad = phase(&round);
 		if (bad || !phases)
 			break;
-		if (rng_under(&round.r, 3) == 0)
-			bad = deepen(&round);
+		if (rng_under(&round.r, 3) == 0 && deepen(&round)) {
+			printf("# the upper cannot become a layer: %s\n", strerror(errno));
+			bad = 1;
+		}
 		if (!bad)
 			bad = change(&round, false, 1 + rng_under(&round.r, rng_under(&round.r, 2) ?
 								 6 : 40));
@@ -609,7 +615,7 @@ int main(int argc, char **argv)
 	unsigned int most = ~0u, done = 0, failed = 0;
 	bool go_on = false, by_count = false;
 	static const char switch_file[] = "/sys/module/veneer/parameters/user_mounts";
-	double bound = 1;
+	double bound = 3;
 	time_t end, next;
 	int opt, bad = 0;
 

@@ -448,7 +448,9 @@ static void chattr(struct marksgen *g, const char *path)
 	int flags = under(g, 2) ? FS_IMMUTABLE_FL : FS_APPEND_FL, fd;
 	struct stat st;
 
-	if (lstat(path, &st) || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+	/* The roots must stay what can be renamed. */
+	if (is_root(path) || lstat(path, &st) ||
+	    (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
 		return;
 	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
