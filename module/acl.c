@@ -14,6 +14,7 @@
 #include "compat.h"
 #include "copyup.h"
 #include "inode.h"
+#include "writer.h"
 
 /* A copy of @acl as it looks through @path's mount.  Gives @acl back. */
 static struct posix_acl *map_ids(const struct path *path, struct posix_acl *acl)
@@ -129,7 +130,7 @@ static int set_on_upper(struct inode *inode, struct posix_acl *acl, int type)
 	if (err)
 		return err;
 	{
-		CLASS(veneer_cred, cred)(m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		if (acl)
 			err = vfs_set_acl(idmap, upper, name, acl);

@@ -15,6 +15,7 @@
 #include "pagecache.h"
 #include "split.h"
 #include "times.h"
+#include "writer.h"
 
 /**
  * veneer_permission - may the caller do this?
@@ -156,7 +157,7 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
 	if (attr->ia_valid & ATTR_SIZE)
 		err = get_write_access(d_inode(upper));
 	if (!err) {
-		CLASS(veneer_cred, cred)(m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		inode_lock(d_inode(upper));
 		err = notify_change(veneer_upper_idmap(m), upper, attr, NULL);

@@ -36,6 +36,7 @@
 #include "split.h"
 #include "times.h"
 #include "upper.h"
+#include "writer.h"
 #include "xattr.h"
 
 /**
@@ -331,6 +332,22 @@ static void now_split(struct copy_up *c)
 	c->split = NULL;
 }
 
+/*
+ * Can the upper say who it belongs to, and the mounter's namespace?  Who is not
+ * known there must not be the owner of something that the mounter has made.
+ */
+static bool ids_are_known(const struct copy_up *c)
+{
+	struct user_namespace *fs_ns = c->m->upper->mnt_sb->s_user_ns;
+	struct user_namespace *ns = c->m->cred->user_ns;
+	struct mnt_idmap *idmap = veneer_upper_idmap(c->m);
+
+	return kuid_has_mapping(ns, c->stat.uid) &&
+	       kgid_has_mapping(ns, c->stat.gid) &&
+	       vfsuid_has_fsmapping(idmap, fs_ns, VFSUIDT_INIT(c->stat.uid)) &&
+	       vfsgid_has_fsmapping(idmap, fs_ns, VFSGIDT_INIT(c->stat.gid));
+}
+
 /* From below to an object in the upper, with data if that was asked for. */
 static int copy_up_object(struct copy_up *c)
 {
@@ -344,6 +361,8 @@ static int copy_up_object(struct copy_up *c)
 			  AT_STATX_SYNC_AS_STAT);
 	if (err)
 		return err;
+	if (!ids_are_known(c))
+		return -EOVERFLOW;
 	veneer_times_fill(c->inode, &c->stat);
 
 	err = mnt_want_write(c->m->upper);
@@ -522,7 +541,7 @@ static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 	if (mutex_lock_killable(&vi->lock))
 		return -EINTR;
 	if (!copied_up(inode, data)) {
-		CLASS(veneer_cred, cred)(c.m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(c.m));
 
 		/* Now, since it reads: not with write access to the upper. */
 		if (c.data && keep)

@@ -17,6 +17,7 @@
 #include "marks.h"
 #include "namei.h"
 #include "upper.h"
+#include "writer.h"
 
 /**
  * veneer_mark_impure - a name here shows what its upper's own does not
@@ -418,7 +419,7 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 	{
 		const struct veneer_new new = { .hardlink = veneer_upper(inode),
 						.mode = inode->i_mode };
-		CLASS(veneer_cred, cred)(m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		if (veneer_has_origin(inode) || S_ISCHR(inode->i_mode))
 			err = veneer_mark_impure(dir);

@@ -331,15 +331,26 @@ static void *found_key(const struct super_block *sb,
 	return found->below;
 }
 
-static void finish_cut(struct super_block *sb, struct veneer_found *found)
+/*
+ * A file whose upper is still too long is not shown as long as nothing may be
+ * written, and remembered no longer than that.
+ */
+static int finish_cut(struct super_block *sb, struct veneer_found *found)
 {
-	int err = veneer_split_finish_cut(veneer_mount(sb), found->upper);
+	int err;
 
+	if (sb_rdonly(sb)) {
+		veneer_err_ratelimited("%pd2: a truncation was interrupted; mount it read-write once to finish it\n",
+				       found->upper);
+		return -EROFS;
+	}
+	err = veneer_split_finish_cut(veneer_mount(sb), found->upper);
 	if (!err)
-		return;
+		return 0;
 	veneer_err_ratelimited("%pd2: cannot finish an interrupted truncation (error %d); the file cannot be read\n",
 			       found->upper, err);
 	found->data_err = err == -EUCLEAN ? err : -EIO;
+	return 0;
 }
 
 /**
@@ -367,10 +378,10 @@ struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 	if (inode && (inode->i_state & I_NEW)) {
 		/* Nobody copies it up before we are done. */
 		err = found->complete ? found->complete(sb, found) : 0;
+		/* Nobody can have it open: the one time to do this. */
+		if (!err && found->cut)
+			err = finish_cut(sb, found);
 		if (!err) {
-			/* Nobody can have it open: the one time to do this. */
-			if (found->cut)
-				finish_cut(sb, found);
 			inode_fill(inode, found);
 			unlock_new_inode(inode);
 			return inode;

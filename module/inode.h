@@ -67,6 +67,8 @@ enum veneer_unsynced {
  * @past_cache: of a regular file: it is being changed past the mount's page
  *	cache, and none of its pages may be written back.  Under i_rwsem, held
  *	for writing; read without it by writeback, which waits for it to end
+ * @use_reserve: of a regular file: who last made pages of it dirty may use what
+ *	the disk keeps for the mounter, so writing them back may, too
  * @lent_maps: of a regular file: how many of those map the layer's file until
  *	then; see mmap.c
  * @recalled: of a regular file: they do so no longer.  Written under the
@@ -109,6 +111,7 @@ struct veneer_inode {
 	enum veneer_unsynced	unsynced;
 	atomic_t		own_maps;
 	bool			past_cache;
+	bool			use_reserve;
 	atomic_t		lent_maps;
 	bool			recalled;
 	int			data_err;

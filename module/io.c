@@ -29,6 +29,7 @@
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
+#include "writer.h"
 
 /* How much of the caller's memory is waited for at a time. */
 #define FAULT_IN	SZ_1M
@@ -70,6 +71,18 @@ struct backing_file_ctx veneer_file_ctx(struct file *file)
 		.accessed	= accessed,
 		.end_write	= end_write,
 	};
+}
+
+/**
+ * veneer_write_ctx - the same for a request that stores something
+ * @file: the mount's file
+ */
+struct backing_file_ctx veneer_write_ctx(struct file *file)
+{
+	struct backing_file_ctx ctx = veneer_file_ctx(file);
+
+	ctx.cred = veneer_writer_cred(veneer_mount(file_inode(file)->i_sb));
+	return ctx;
 }
 
 /* Reads into a buffer what O_DIRECT cannot cut where a run ends. */
@@ -385,7 +398,7 @@ static ssize_t write_cached(struct kiocb *iocb, struct iov_iter *iter,
 static ssize_t write_upper(struct kiocb *iocb, struct iov_iter *iter,
 			   struct file *real, int flags, size_t *reached)
 {
-	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
+	struct backing_file_ctx ctx = veneer_write_ctx(iocb->ki_filp);
 	struct inode *inode = file_inode(iocb->ki_filp);
 	const bool no_faults = user_backed_iter(iter);
 	const size_t len = iov_iter_count(iter);
@@ -530,7 +543,7 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
 			    struct file *real)
 {
 	struct inode *inode = file_inode(iocb->ki_filp);
-	struct backing_file_ctx ctx = veneer_file_ctx(iocb->ki_filp);
+	struct backing_file_ctx ctx = veneer_write_ctx(iocb->ki_filp);
 	/*
 	 * Without IOCB_WRITE, which loop devices do not set, a write that is not
 	 * waited for has no end for the upper's filesystem: it could never be

@@ -13,5 +13,6 @@ ssize_t veneer_splice_read(struct file *file, loff_t *ppos,
 ssize_t veneer_splice_write(struct pipe_inode_info *pipe, struct file *file,
 			    loff_t *ppos, size_t len, unsigned int flags);
 struct backing_file_ctx veneer_file_ctx(struct file *file);
+struct backing_file_ctx veneer_write_ctx(struct file *file);
 
 #endif

@@ -50,6 +50,7 @@
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
+#include "writer.h"
 
 /* A page may go between its coming and its being mapped. */
 #define LENT_TRIES	3
@@ -308,6 +309,7 @@ static vm_fault_t own_page_mkwrite(struct vm_fault *vmf)
 	int err;
 
 	sb_start_pagefault(inode->i_sb);
+	veneer_note_writer(inode);
 	err = veneer_copy_up_from_mmap(file_dentry(file));
 	if (!err)
 		err = move_times(file);

@@ -75,6 +75,8 @@
  * struct veneer_mount - a mount, the s_fs_info of its superblock
  * @cred: the mounter's credentials, a reference.  Every look at a real object
  *	is made with them
+ * @writer_cred: the same without what a disk keeps for the mounter, a reference;
+ *	see writer.c.  %NULL on a mount without an upper
  * @stack: the stack, an active reference
  * @upper: private clone of the mount that the upper is on, rooted at the
  *	upper; %NULL on a mount without one
@@ -89,6 +91,9 @@
  *	volatile mount when it was mounted; on any other, as far as they were
  *	taken over to the mount's superblock.  Under @unsaved_lock then
  * @namelen: longest name
+ * @read_only: the superblock's being read-only was asked of it, and not of a
+ *	vfsmount, which then would be so by itself.  Under s_umount, held for
+ *	writing
  * @links: objects with several names below that are in the upper
  * @strays: by the number of an object of the upper: how many of its links are in
  *	work/ and could not be removed, which the next mount will.  They are no
@@ -106,14 +111,19 @@
  * @save_queue: what that is queued to; %NULL until the mount can have inodes
  * @options: what it was mounted with
  * @tunables: numbers that decide how it copies
+ * @rcu: frees it
+ * @live: in the list of mounts that are made, under its lock; see super.c
+ * @sb: the mount's superblock, as long as it is in that list
  * @stats: what has happened in it
  *
  * Fixed before the superblock can be found, but for @temp_id, @links, @strays,
- * @unsaved, @saving, @wb_err, @tunables and @stats; lives until after the superblock's last inode
- * is gone.
+ * @unsaved, @saving, @wb_err, @read_only, @tunables, @live and @stats; lives until
+ * after the superblock's last inode is gone, and then for a grace period, with
+ * @cred, which permission is asked with in a walk by RCU.
  */
 struct veneer_mount {
 	const struct cred	*cred;
+	const struct cred	*writer_cred;
 	struct super_block	*stack;
 	struct vfsmount		*upper;
 	struct dentry		*work;
@@ -124,6 +134,7 @@ struct veneer_mount {
 	atomic_t		temp_id;
 	errseq_t		wb_err;
 	long			namelen;
+	bool			read_only;
 	struct veneer_links_index links;
 	struct xarray		strays;
 	spinlock_t		unsaved_lock;	/* as said above */
@@ -134,6 +145,9 @@ struct veneer_mount {
 	struct workqueue_struct	*save_queue;
 	struct veneer_options	options;
 	struct veneer_tunables_mem	tunables;
+	struct rcu_head		rcu;
+	struct list_head	live;
+	struct super_block	*sb;
 	/* Not in a cache line with what every operation reads. */
 	struct veneer_stats	stats ____cacheline_aligned_in_smp;
 };
@@ -181,6 +195,7 @@ extern struct file_system_type veneer_fs_type;
 
 unsigned int veneer_mount_count(void);
 int veneer_get_tree(struct fs_context *fc);
+struct super_block *veneer_live_mount(const struct dentry *root);
 void veneer_kill_sb(struct super_block *sb);
 
 #endif

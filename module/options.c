@@ -441,11 +441,44 @@ void veneer_set_tunables(struct veneer_mount *m,
 		atomic64_set(&m->tunables.whole_limit, options->whole_limit);
 }
 
+/* The context has a reference, and each vfsmount. */
+static bool is_shared(const struct super_block *sb)
+{
+	return atomic_read(&sb->s_active) > 2;
+}
+
+/*
+ * Read-only is a vfsmount's own affair where the upper is mounted twice.  mount(2)
+ * says it of both, and then the superblock stays as it is; fsconfig(2) says it of
+ * the superblock alone, so all that show it are, until it is unsaid.
+ */
+static int change_read_only(struct fs_context *fc, struct super_block *sb)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+
+	if (!(fc->sb_flags_mask & SB_RDONLY))
+		return 0;
+	if (fc->sb_flags & SB_RDONLY) {
+		if (!fc->oldapi)
+			m->read_only = true;
+		else if (!sb_rdonly(sb) && is_shared(sb))
+			fc->sb_flags_mask &= ~SB_RDONLY;
+		return 0;
+	}
+	if (sb_rdonly(sb) && m->read_only && is_shared(sb)) {
+		veneer_fc_err(fc, "cannot be mounted read-write: the filesystem was made read-only, and is mounted elsewhere, too");
+		return -EBUSY;
+	}
+	m->read_only = false;
+	return 0;
+}
+
 static int veneer_reconfigure(struct fs_context *fc)
 {
 	struct super_block *sb = fc->root->d_sb;
 	struct veneer_mount *m = veneer_mount(sb);
 	const char *changed = changed_option(fc->fs_private, m);
+	int err = 0;
 
 	if (changed) {
 		veneer_fc_err(fc, "%s: cannot be changed by a remount; unmount and mount again",
@@ -456,10 +489,13 @@ static int veneer_reconfigure(struct fs_context *fc)
 		veneer_fc_err(fc, "cannot be mounted read-write: it has no upperdir");
 		return -EROFS;
 	}
-	veneer_set_tunables(m, fc->fs_private);
-	if (fc->sb_flags & SB_RDONLY)
-		return sb_rdonly(sb) ? 0 : sync_filesystem(sb);
-	return 0;
+	if (m->upper && fc->sb_flags & SB_RDONLY && !sb_rdonly(sb))
+		err = sync_filesystem(sb);
+	if (!err && m->upper)
+		err = change_read_only(fc, sb);
+	if (!err)
+		veneer_set_tunables(m, fc->fs_private);
+	return err;
 }
 
 static void veneer_free_fc(struct fs_context *fc)

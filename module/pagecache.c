@@ -37,6 +37,7 @@
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
+#include "writer.h"
 
 /* Fails with -EAGAIN when the file is being changed past the cache. */
 static int write_folio(struct inode *inode, struct folio *folio,
@@ -332,6 +333,7 @@ ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter)
 	loff_t pos = start, size;
 	ssize_t ret;
 
+	veneer_note_writer(inode);
 	if (start + iov_iter_count(iter) > old_size)
 		zero_tail(mapping, old_size);
 	ret = copy_to_pages(inode, iter, &pos);

@@ -30,6 +30,7 @@
 #include "range.h"
 #include "source.h"
 #include "split.h"
+#include "writer.h"
 #include "xattr.h"
 
 /* How many extents are told to memory of the caller that was waited for... */
@@ -186,7 +187,7 @@ static int make_whole(struct inode *inode)
 	if (veneer_is_whole(inode))
 		return 0;
 
-	CLASS(veneer_cred, cred)(m->cred);
+	CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 	err = keep(&path, &kept);
 	if (err)
 		return err;
@@ -282,7 +283,7 @@ static int fallocate_locked(struct file *file, struct file *real, int mode,
 	if (err)
 		return err;
 	{
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+		CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(inode->i_sb)));
 
 		err = vfs_fallocate(real, mode, offset, len);
 	}
@@ -332,7 +333,7 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 	if (ret)
 		return ret;
 	{
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+		CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(inode->i_sb)));
 
 		ret = vfs_copy_file_range(real_in, pos_in, real_out, pos_out,
 					  run.len, 0);
@@ -438,7 +439,7 @@ static loff_t copy_block(struct file *in, loff_t pos_in, struct inode *inode,
 	if (buf)
 		ret = veneer_read_bytes(file_inode(in), buf, len, pos_in);
 	if (ret > 0) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+		CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(inode->i_sb)));
 
 		ret = kernel_write(inner, buf, ret, &pos);
 	}
@@ -472,7 +473,7 @@ static loff_t clone_run(struct file *in, loff_t pos_in, struct file *out,
 	if (ret)
 		return ret;
 	if (part) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+		CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(inode->i_sb)));
 
 		ret = vfs_clone_file_range(real, pos_in, real_out, pos_out,
 					   part, flags);

@@ -23,6 +23,7 @@
 #include "marks.h"
 #include "namei.h"
 #include "upper.h"
+#include "writer.h"
 
 /**
  * struct side - one end of a rename
@@ -369,7 +370,7 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 		if (flags & RENAME_WHITEOUT)
 			cdev0 = veneer_cdev0_make(idmap, old_dir, old_dentry);
 
-		CLASS(veneer_cred, cred)(m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		err = PTR_ERR_OR_ZERO(cdev0);
 		if (!err && victim && veneer_inode(new.inode)->links)

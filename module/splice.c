@@ -26,6 +26,7 @@
 #include "pagecache.h"
 #include "source.h"
 #include "split.h"
+#include "writer.h"
 
 /*
  * What the pipe's buffer is for.
@@ -89,7 +90,7 @@ static ssize_t take_buffer(struct pipe_inode_info *pipe, struct from_pipe *from,
 	};
 	ssize_t ret;
 
-	CLASS(veneer_cred, cred)(veneer_cred(from->inode->i_sb));
+	CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(from->inode->i_sb)));
 	file_start_write(from->real);
 	pipe_lock(pipe);
 	ret = __splice_from_pipe(pipe, &sd, write_buffer);
@@ -178,7 +179,7 @@ static ssize_t splice_locked(struct pipe_inode_info *pipe, struct file *file,
 			     unsigned int flags)
 {
 	struct inode *inode = file_inode(file);
-	struct backing_file_ctx ctx = veneer_file_ctx(file);
+	struct backing_file_ctx ctx = veneer_write_ctx(file);
 	const loff_t pos = *ppos;
 	ssize_t ret;
 

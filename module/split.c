@@ -29,6 +29,7 @@
 #include "real.h"
 #include "save.h"
 #include "split.h"
+#include "writer.h"
 
 #define FILL_CHUNK	SZ_256K
 
@@ -281,7 +282,7 @@ static int copy_from_below(struct inode *inode, loff_t pos, loff_t end)
 		return PTR_ERR(inner);
 	}
 
-	CLASS(veneer_cred, cred)(m->cred);
+	CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 	while (pos < end && !err) {
 		size_t len = min(end - pos, (loff_t)room);
 
@@ -461,6 +462,7 @@ ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 	loff_t at = pos;
 	ssize_t ret;
 
+	CLASS(veneer_cred, cred)(veneer_pages_cred(inode));
 	inner = veneer_inner_get_to_write(inode);
 	if (IS_ERR(inner))
 		return PTR_ERR(inner);
@@ -470,8 +472,6 @@ ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 	mutex_lock(&vi->io_lock);
 	ret = split ? split_begin(inode, split, pos, len) : 0;
 	if (!ret) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
-
 		while (iov_iter_count(&iter)) {
 			ret = veneer_own_write_iter(inner, &iter, &at);
 			if (ret <= 0)
@@ -518,6 +518,7 @@ int veneer_split_reserve(struct inode *inode, loff_t pos, loff_t len)
 static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 {
 	struct veneer_chain *chain = veneer_inode_chain(inode);
+	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct file *inner, *from;
 	unsigned int link;
 	loff_t run, ret = 0;
@@ -530,7 +531,7 @@ static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 	if (run == end - pos && !IS_ERR(from) &&
 	    file_inode(from)->i_sb == file_inode(inner)->i_sb &&
 	    inner->f_op->remap_file_range) {
-		CLASS(veneer_cred, cred)(veneer_cred(inode->i_sb));
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		ret = vfs_clone_file_range(from, pos, inner, pos, run, 0);
 	}

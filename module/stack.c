@@ -23,6 +23,13 @@
 #include "stack_renames.h"
 
 static atomic_t nr_stacks = ATOMIC_INIT(0);
+
+/*
+ * The stacks that are made, by veneer_stack.live.  Those that are being made have
+ * their superblock locked for as long as it takes to look at the layers.
+ */
+static LIST_HEAD(live_stacks);
+static DEFINE_MUTEX(live_lock);
 static atomic64_t last_id = ATOMIC64_INIT(0);
 
 /**
@@ -76,6 +83,20 @@ u64 veneer_stack_map_ino(const struct veneer_stack *stack, unsigned int layer,
 	return veneer_map_ino(stack->fsid[layer], ino);
 }
 
+static void live_add(struct veneer_stack *stack)
+{
+	mutex_lock(&live_lock);
+	list_add_tail(&stack->live, &live_stacks);
+	mutex_unlock(&live_lock);
+}
+
+static void live_remove(struct veneer_stack *stack)
+{
+	mutex_lock(&live_lock);
+	list_del_init(&stack->live);
+	mutex_unlock(&live_lock);
+}
+
 static void stack_free(struct veneer_stack *stack)
 {
 	if (!stack)
@@ -117,6 +138,7 @@ static struct veneer_stack *stack_alloc(const struct stack_request *req,
 	stack->cred = get_cred(req->fc->cred);
 	stack->userxattr = userxattr;
 	stack->nr_keys = req->nr;
+	INIT_LIST_HEAD(&stack->live);
 	stack->keys = kvcalloc(req->nr, sizeof(*stack->keys), GFP_KERNEL);
 	if (!stack->keys) {
 		stack_free(stack);
@@ -288,6 +310,7 @@ static int stack_get_tree(struct fs_context *fc)
 			return err;
 		}
 		sb->s_flags |= SB_ACTIVE;
+		live_add(sb->s_fs_info);
 	}
 	fc->root = dget(sb->s_root);
 	return 0;
@@ -313,6 +336,7 @@ static void stack_kill_sb(struct super_block *sb)
 {
 	struct veneer_stack *stack = sb->s_fs_info;
 
+	live_remove(stack);
 	/* Until this returns, stack_is_same() may still look at @stack. */
 	kill_anon_super(sb);
 	veneer_kept_settle(sb);
@@ -441,12 +465,17 @@ void veneer_stack_count_pins(struct super_block *sb, int n)
 
 /**
  * veneer_stack_for_each - call a function for every stack
- * @fn: the function; s_umount of the stack is held for it
+ * @fn: the function; must not wait for anything but memory
  * @arg: its second argument
  */
-void veneer_stack_for_each(void (*fn)(struct super_block *sb, void *arg),
-			   void *arg)
+void veneer_stack_for_each(void (*fn)(const struct veneer_stack *stack,
+				      void *arg), void *arg)
 {
-	iterate_supers_type(&stack_fs_type, fn, arg);
+	const struct veneer_stack *stack;
+
+	mutex_lock(&live_lock);
+	list_for_each_entry(stack, &live_stacks, live)
+		fn(stack, arg);
+	mutex_unlock(&live_lock);
 }
 

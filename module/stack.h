@@ -51,6 +51,7 @@ struct veneer_stack_key {
  * @id: number of the stack, used once
  * @mounts: how many mounts use it, for information only
  * @pins: how many open descriptors keep it, likewise
+ * @live: in the list of stacks that are made, under its lock; see stack.c
  *
  * @cred to @keys are fixed before the superblock can be found by another mount,
  * the rest but the counts before another mount can use it.  All of it lives
@@ -72,6 +73,7 @@ struct veneer_stack {
 	u64			id;
 	atomic_t		mounts;
 	atomic_t		pins;
+	struct list_head	live;
 };
 
 static inline const struct veneer_stack *veneer_stack(const struct super_block *sb)
@@ -87,8 +89,8 @@ void veneer_stack_put(struct super_block *sb);
 bool veneer_stack_may_use(const struct super_block *sb, const struct cred *cred);
 void veneer_stack_count_mounts(struct super_block *sb, int n);
 void veneer_stack_count_pins(struct super_block *sb, int n);
-void veneer_stack_for_each(void (*fn)(struct super_block *sb, void *arg),
-			   void *arg);
+void veneer_stack_for_each(void (*fn)(const struct veneer_stack *stack,
+				      void *arg), void *arg);
 unsigned int veneer_stack_count(void);
 
 unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev);

@@ -253,11 +253,9 @@ int veneer_ioctl_stack_open(void __user *arg)
 	return fd;
 }
 
-static void fill_info(const struct super_block *sb,
+static void fill_info(const struct veneer_stack *stack,
 		      struct veneer_stack_info *info)
 {
-	const struct veneer_stack *stack = veneer_stack(sb);
-
 	*info = (struct veneer_stack_info) {
 		.size	= sizeof(*info),
 		.layers	= stack->nr_keys,
@@ -284,7 +282,7 @@ int veneer_ioctl_stack_info(struct super_block *stack, void __user *arg)
 		return err;
 	if (k.reserved)
 		return -EINVAL;
-	fill_info(stack, &k);
+	fill_info(veneer_stack(stack), &k);
 	return veneer_struct_out(arg, size, &k, sizeof(k));
 }
 
@@ -294,14 +292,12 @@ struct stack_listing {
 	unsigned int			nr;
 };
 
-static void list_one(struct super_block *sb, void *arg)
+static void list_one(const struct veneer_stack *stack, void *arg)
 {
 	struct stack_listing *listing = arg;
 
-	if (!sb->s_root)
-		return;
 	if (listing->nr < listing->room)
-		fill_info(sb, &listing->info[listing->nr]);
+		fill_info(stack, &listing->info[listing->nr]);
 	listing->nr++;
 }
 
@@ -346,7 +342,7 @@ int veneer_ioctl_stack_list(void __user *arg)
 	if (err)
 		return err;
 
-	/* Nothing may fault while a superblock is held. */
+	/* Nothing may fault while the list is held. */
 	listing.room = min3(k.nr, veneer_stack_count() + 16U, MAX_LISTED + 0U);
 	if (listing.room) {
 		listing.info = kvcalloc(listing.room, sizeof(*listing.info),

@@ -23,9 +23,18 @@
 #include "usermount.h"
 #include "wberr.h"
 #include "workdir.h"
+#include "writer.h"
 #include "xattr.h"
 
 static atomic_t nr_mounts = ATOMIC_INIT(0);
+
+/*
+ * The mounts that have been made, by veneer_mount.live.  The superblocks' own list
+ * has those that are being made, too, locked for as long as that takes: and a
+ * filesystem that a user serves takes as long as he likes.
+ */
+static LIST_HEAD(live_mounts);
+static DEFINE_MUTEX(live_lock);
 
 /**
  * veneer_mount_count - how many mounts there are, each counted once however
@@ -34,6 +43,47 @@ static atomic_t nr_mounts = ATOMIC_INIT(0);
 unsigned int veneer_mount_count(void)
 {
 	return atomic_read(&nr_mounts);
+}
+
+/**
+ * veneer_live_mount - find the mount that an upper belongs to
+ * @root: the root of the upper
+ *
+ * Return: its superblock with an active reference, for deactivate_super(); or
+ * %NULL.
+ */
+struct super_block *veneer_live_mount(const struct dentry *root)
+{
+	struct super_block *found = NULL;
+	struct veneer_mount *m;
+
+	mutex_lock(&live_lock);
+	list_for_each_entry(m, &live_mounts, live) {
+		if (m->upper && m->upper->mnt_root == root &&
+		    atomic_inc_not_zero(&m->sb->s_active)) {
+			found = m->sb;
+			break;
+		}
+	}
+	mutex_unlock(&live_lock);
+	return found;
+}
+
+static void live_add(struct super_block *sb)
+{
+	struct veneer_mount *m = veneer_mount(sb);
+
+	m->sb = sb;
+	mutex_lock(&live_lock);
+	list_add(&m->live, &live_mounts);
+	mutex_unlock(&live_lock);
+}
+
+static void live_remove(struct veneer_mount *m)
+{
+	mutex_lock(&live_lock);
+	list_del_init(&m->live);
+	mutex_unlock(&live_lock);
 }
 
 static struct dentry *veneer_d_real(struct dentry *dentry, enum d_real_type type)
@@ -56,6 +106,16 @@ static const struct dentry_operations veneer_dentry_operations = {
 	.d_real		= veneer_d_real,
 };
 
+/* A walk by RCU has asked veneer_permission(), with the credentials. */
+static void mount_free_rcu(struct rcu_head *rcu)
+{
+	struct veneer_mount *m = container_of(rcu, struct veneer_mount, rcu);
+
+	put_cred(m->writer_cred);
+	put_cred(m->cred);
+	kfree(m);
+}
+
 static void mount_free(struct veneer_mount *m)
 {
 	if (!m)
@@ -72,9 +132,8 @@ static void mount_free(struct veneer_mount *m)
 	if (m->stack)
 		veneer_stack_count_mounts(m->stack, -1);
 	veneer_stack_put(m->stack);
-	put_cred(m->cred);
 	veneer_options_free(&m->options);
-	kfree(m);
+	call_rcu(&m->rcu, mount_free_rcu);
 }
 
 static void veneer_put_super(struct super_block *sb)
@@ -91,6 +150,7 @@ void veneer_kill_sb(struct super_block *sb)
 {
 	struct veneer_mount *m = veneer_mount(sb);
 
+	live_remove(m);
 	veneer_save_stop(m);
 	/* Until this returns, same_upper() may still look at @m. */
 	kill_anon_super(sb);
@@ -182,27 +242,15 @@ static int take_upper(struct fs_context *fc, struct veneer_mount *m,
 	m->upper->mnt_flags &= ~(MNT_NOATIME | MNT_NODIRATIME | MNT_RELATIME);
 	m->workdir = dget(options->work.dentry);
 
+	err = veneer_writer_init(m);
+	if (err)
+		return err;
 	err = vfs_getattr(&options->upper, &stat, STATX_INO,
 			  AT_STATX_SYNC_AS_STAT);
 	if (err)
 		return err;
 	m->upper_fsid = veneer_stack_fsid(veneer_stack(m->stack), stat.dev);
 	return set_namelen(m, &options->upper);
-}
-
-/*
- * The mounter's credentials; but what he may, with which all users of the mount
- * work, must not let them pass their quota, or take what a disk keeps for root.
- */
-static const struct cred *mounter_cred(const struct fs_context *fc)
-{
-	struct cred *cred;
-
-	CLASS(veneer_cred, old)(fc->cred);
-	cred = prepare_creds();
-	if (cred)
-		cap_lower(cred->cap_effective, CAP_SYS_RESOURCE);
-	return cred;
 }
 
 static struct veneer_mount *mount_alloc(struct fs_context *fc)
@@ -216,7 +264,8 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 		return ERR_PTR(-ENOMEM);
 
 	xa_init(&m->strays);
-	m->cred = mounter_cred(fc);
+	INIT_LIST_HEAD(&m->live);
+	m->cred = veneer_mounter_cred(fc);
 	if (!m->cred) {
 		kfree(m);
 		return ERR_PTR(-ENOMEM);
@@ -244,6 +293,8 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 		return ERR_PTR(err);
 	}
 
+	/* mount(2) says it of the vfsmount as well. */
+	m->read_only = fc->sb_flags & SB_RDONLY && !fc->oldapi;
 	veneer_save_init(m);
 	if (m->upper)
 		m->wb_err = errseq_sample(&m->upper->mnt_sb->s_wb_err);
@@ -263,7 +314,7 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_op = &veneer_super_operations;
 	sb->s_d_op = &veneer_dentry_operations;
 	sb->s_xattr = veneer_xattr_handlers;
-	sb->s_flags |= SB_POSIXACL | SB_NOSEC;
+	sb->s_flags |= SB_POSIXACL;
 	sb->s_iflags |= SB_I_EVM_HMAC_UNSUPPORTED;
 	sb->s_time_gran = 1;
 	sb->s_maxbytes = MAX_LFS_FILESIZE;
@@ -279,6 +330,8 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 	if (m->upper) {
 		const struct super_block *upper_sb = m->upper->mnt_sb;
 
+		/* Who has set it is the only one to give privileges to files. */
+		sb->s_flags |= upper_sb->s_flags & SB_NOSEC;
 		sb->s_maxbytes = upper_sb->s_maxbytes;
 		sb->s_blocksize = upper_sb->s_blocksize;
 		sb->s_blocksize_bits = upper_sb->s_blocksize_bits;
@@ -331,6 +384,16 @@ static int check_shared(struct fs_context *fc, const struct super_block *sb,
 {
 	const struct veneer_mount *live = veneer_mount(sb);
 
+	if (!veneer_stack_may_use(live->stack, fc->cred)) {
+		veneer_fc_err(fc, "upperdir: '%s' is mounted already, by a mounter with other credentials; unmount it first",
+			      m->options.upper_name);
+		return -EBUSY;
+	}
+	if (mnt_idmap(live->upper) != mnt_idmap(m->upper)) {
+		veneer_fc_err(fc, "upperdir: '%s' is mounted already, through another id mapping; unmount it first",
+			      m->options.upper_name);
+		return -EBUSY;
+	}
 	if (live->stack != m->stack) {
 		veneer_fc_err(fc, "upperdir: '%s' is mounted already, with other layers; unmount it first",
 			      m->options.upper_name);
@@ -339,6 +402,11 @@ static int check_shared(struct fs_context *fc, const struct super_block *sb,
 	if (live->workdir != m->workdir) {
 		veneer_fc_err(fc, "workdir: upperdir '%s' is mounted already, with workdir '%s'",
 			      m->options.upper_name, live->options.work_name);
+		return -EBUSY;
+	}
+	if (sb_rdonly(sb) && live->read_only && !(fc->sb_flags & SB_RDONLY)) {
+		veneer_fc_err(fc, "upperdir: '%s' is mounted already, as a filesystem that is read-only; remount that read-write, or mount this with ro",
+			      m->options.upper_name);
 		return -EBUSY;
 	}
 	return 0;
@@ -409,14 +477,16 @@ int veneer_get_tree(struct fs_context *fc)
 		fc->s_fs_info = NULL;
 		err = check_shared(fc, sb, m);
 		mount_free(m);
-		/* Whether it can be written is up to each vfsmount. */
+		/* Each vfsmount that was asked to be read-only is. */
 		if (!err && !(fc->sb_flags & SB_RDONLY))
 			sb->s_flags &= ~SB_RDONLY;
 	} else {
 		atomic_inc(&nr_mounts);
 		err = veneer_fill_super(sb, fc);
-		if (!err)
+		if (!err) {
 			sb->s_flags |= SB_ACTIVE;
+			live_add(sb);
+		}
 	}
 	if (err) {
 		deactivate_locked_super(sb);

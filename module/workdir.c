@@ -5,6 +5,7 @@
  * Inside the given workdir we keep a directory "work", as overlayfs does, and
  * by the same rules, so that each of the two understands what the other left.
  */
+#include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/fs.h>
 #include <linux/fs_context.h>
@@ -80,19 +81,25 @@ int veneer_workdir_check(struct fs_context *fc,
 	return 0;
 }
 
-/* A directory, and what came of writing back the mount whose upper it is. */
-struct live_upper {
-	const struct dentry	*root;
-	int			err;
-};
-
-static void flush_upper(struct super_block *sb, void *arg)
+/*
+ * Writes back the mount whose upper this is.  One of somebody else's, whom the
+ * mounter has no say over, is none of his business.
+ */
+static int flush_upper(const struct fs_context *fc, const struct dentry *root)
 {
-	const struct veneer_mount *m = veneer_mount(sb);
-	struct live_upper *live = arg;
+	struct super_block *sb = veneer_live_mount(root);
+	int err = 0;
 
-	if (sb->s_root && m->upper && m->upper->mnt_root == live->root)
-		live->err = sync_filesystem(sb);
+	if (!sb)
+		return 0;
+	CLASS(veneer_cred, cred)(fc->cred);
+	if (ns_capable_noaudit(sb->s_user_ns, CAP_SYS_ADMIN)) {
+		down_read(&sb->s_umount);
+		err = sync_filesystem(sb);
+		up_read(&sb->s_umount);
+	}
+	deactivate_super(sb);
+	return err;
 }
 
 /**
@@ -108,18 +115,19 @@ int veneer_flush_live_layers(struct fs_context *fc,
 			     const struct veneer_options *options)
 {
 	for (unsigned int i = 0; i < options->nr_layers; i++) {
-		struct live_upper live = { .root = options->layers[i].dentry };
+		const struct dentry *root = options->layers[i].dentry;
+		int err;
 
-		if (!live.root || !(d_inode(live.root)->i_state & I_OVL_INUSE))
+		if (!root || !(d_inode(root)->i_state & I_OVL_INUSE))
 			continue;
 
 		veneer_warn("layer '%s' is the upperdir or workdir of a live mount; what changes there may or may not be seen\n",
 			    options->layer_names[i]);
-		iterate_supers_type(&veneer_fs_type, flush_upper, &live);
-		if (live.err) {
+		err = flush_upper(fc, root);
+		if (err) {
 			veneer_fc_err(fc, "lowerdir: layer '%s' is the upper of a live mount, which cannot be written back: error %d; unmount it first",
-				      options->layer_names[i], live.err);
-			return live.err;
+				      options->layer_names[i], err);
+			return err;
 		}
 	}
 	return 0;

@@ -20,6 +20,7 @@
 #include "copyup.h"
 #include "format.h"
 #include "inode.h"
+#include "writer.h"
 #include "xattr.h"
 
 static const char * const own_prefixes[] = {
@@ -137,7 +138,7 @@ static int set_on_upper(struct inode *inode, const char *name,
 		return err;
 
 	{
-		CLASS(veneer_cred, cred)(m->cred);
+		CLASS(veneer_cred, cred)(veneer_writer_cred(m));
 
 		if (value)
 			err = vfs_setxattr(idmap, upper, name, value, size,

@@ -184,4 +184,46 @@ TEST_F(idmap, of_a_layer)
 	memset(&w->sealed, 0, sizeof(w->sealed));
 }
 
+/* The upper again, through another mapping: not what is mounted. */
+TEST_F(idmap, upper_mapped_otherwise)
+{
+	struct world *w = &self->w;
+	char parent[WORLD_PATH + 16], mapped[WORLD_PATH + 16], second[WORLD_PATH + 16];
+	char upper[WORLD_PATH + 32], work[WORLD_PATH + 32];
+	const char *option[][2] = {
+		{ "source", "idmap" }, { "lowerdir+", w->layer[0] },
+		{ "upperdir", upper }, { "workdir", work }, { }
+	};
+	int fd;
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs: two superblocks");
+	snprintf(parent, sizeof(parent), "%s/both", w->root);
+	snprintf(mapped, sizeof(mapped), "%s/mapped", w->root);
+	snprintf(second, sizeof(second), "%s/second", w->root);
+	OK(mkdir(parent, 0755));
+	OK(mkdir(join(parent, "upper"), 0755));
+	OK(mkdir(join(parent, "work"), 0755));
+	OK(mkdir(mapped, 0755));
+	OK(mkdir(second, 0755));
+	if (mount_mapped(parent, mapped))
+		SKIP(return, "the file system cannot be mapped");
+	snprintf(upper, sizeof(upper), "%s/upper", parent);
+	snprintf(work, sizeof(work), "%s/work", parent);
+	fd = fs_mount(world_fstype(), option, 0, w->mnt, w->log, sizeof(w->log));
+	CHECK(fd >= 0, "%s: %s", err_name(-fd), w->log);
+	close(fd);
+	snprintf(upper, sizeof(upper), "%s/upper", mapped);
+	snprintf(work, sizeof(work), "%s/work", mapped);
+	fd = fs_mount(world_fstype(), option, 0, second, w->log, sizeof(w->log));
+	EXPECT_EQ(-EBUSY, fd);
+	CHECK(strstr(w->log, "id mapping"), "the log says: %s", w->log);
+	if (fd >= 0) {
+		close(fd);
+		umount(second);
+	}
+	OK(umount(w->mnt));
+	OK(umount(mapped));
+}
+
 TEST_HARNESS_MAIN
