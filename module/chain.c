@@ -5,6 +5,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "chain.h"
@@ -94,7 +95,7 @@ static int follow_record(struct dentry *below, struct veneer_link *link,
 	if (err || !(record->flags & VENEER_SPLIT_MAP))
 		return err;
 
-	link->map = kzalloc(sizeof(*link->map), GFP_KERNEL);
+	link->map = kzalloc(sizeof(*link->map), GFP_KERNEL_ACCOUNT);
 	if (!link->map)
 		return -ENOMEM;
 	err = veneer_mapfile_load(&root, below, record, link->map, NULL);
@@ -157,7 +158,8 @@ static struct veneer_chain *chain_grow(struct veneer_chain *chain)
 	const unsigned int nr = chain ? chain->nr : 0;
 	struct veneer_chain *grown;
 
-	grown = krealloc(chain, struct_size(grown, link, nr + 1), GFP_KERNEL);
+	grown = krealloc(chain, struct_size(grown, link, nr + 1),
+			 GFP_KERNEL_ACCOUNT);
 	if (grown) {
 		grown->link[nr] = (struct veneer_link) {};
 		grown->nr = nr + 1;
@@ -196,7 +198,11 @@ struct veneer_chain *veneer_chain_make(struct dentry *below)
 		link = &chain->link[chain->nr - 1];
 		dput(link->at.dentry);
 		link->at = at;
-		ret = steps < MAX_LINKS ? fill_link(below, link, &next) : -ELOOP;
+		if (fatal_signal_pending(current))
+			ret = -EINTR;
+		else
+			ret = steps < MAX_LINKS ?
+			      fill_link(below, link, &next) : -ELOOP;
 		if (ret > 0)
 			ret = next_object(below, &next, &at) ? : 1;
 		veneer_merge_free(&next);

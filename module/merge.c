@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -20,15 +21,30 @@
 #include "merge.h"
 #include "stack.h"
 
-/*
- * A redirect's own path may lead through redirects.  Each step of that kind
- * goes into a deeper layer, so it ends; this only bounds our kernel stack.
- */
-#define MAX_REDIRECT_DEPTH	8
+/* How long a path may get by redirects; a user could give none that is longer. */
+#define MAX_WALK_PATH	PATH_MAX
 
-static int merge_lookup(const struct veneer_stack *stack,
-			const struct veneer_at *in, unsigned int nr,
-			const char *name, struct veneer_merge *out, int depth);
+/**
+ * struct walk - the search for a name, or for a path, layer by layer
+ * @stack: the stack
+ * @path: what the next layer has it as: a name in the directory that is being
+ *	searched, or a path from its root
+ * @owned: memory of @path, if that is not the caller's
+ * @out: receives the objects
+ * @stop: no layer further down counts
+ * @redirect: the directory whose redirect has led nowhere yet, a reference; or
+ *	%NULL
+ * @rest: how much of @path followed that directory's name
+ */
+struct walk {
+	const struct veneer_stack	*stack;
+	const char			*path;
+	char				*owned;
+	struct veneer_merge		*out;
+	bool				stop;
+	struct dentry			*redirect;
+	size_t				rest;
+};
 
 /* Takes over the caller's reference to @dentry, whatever happens. */
 static int merge_add(struct veneer_merge *merge, struct dentry *dentry,
@@ -80,58 +96,6 @@ int veneer_merge_roots(const struct veneer_stack *stack, unsigned int from,
 	return 0;
 }
 
-/* Finds a directory by its path, in the layers from @from on. */
-static int merge_walk(const struct veneer_stack *stack, unsigned int from,
-		      const char *path, struct veneer_merge *out, int depth)
-{
-	char *copy, *rest, *name;
-	int err;
-
-	err = veneer_merge_roots(stack, from, out);
-	if (err)
-		return err;
-
-	copy = kstrdup(path, GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-
-	rest = copy;
-	while ((name = strsep(&rest, "/")) && out->nr) {
-		struct veneer_merge next = {};
-
-		if (!*name)
-			continue;
-		if (!strcmp(name, ".") || !strcmp(name, "..")) {
-			err = -EUCLEAN;
-			break;
-		}
-		if (!d_can_lookup(out->at[0].dentry)) {
-			veneer_merge_free(out);
-			break;
-		}
-		err = merge_lookup(stack, out->at, out->nr, name, &next, depth);
-		veneer_merge_free(out);
-		*out = next;
-		if (err)
-			break;
-	}
-	kfree(copy);
-	return err;
-}
-
-/**
- * veneer_merge_walk - find an object by its path
- * @stack: the stack
- * @from: the first layer to look in
- * @path: the path from the root of the stack
- * @out: receives the objects; none when the path does not exist
- */
-int veneer_merge_walk(const struct veneer_stack *stack, unsigned int from,
-		      const char *path, struct veneer_merge *out)
-{
-	return merge_walk(stack, from, path, out, 0);
-}
-
 /* What a directory found in a layer says about the layers under it. */
 enum onward {
 	ONWARD_SAME,		/* go on with the same name */
@@ -155,32 +119,6 @@ static int judge_dir(const struct veneer_stack *stack, const struct path *path,
 	return *redirect ? ONWARD_REDIRECT : ONWARD_SAME;
 }
 
-/*
- * Turns an absolute redirect into the directory that holds its last name:
- * @parents, and *@redirect shortened to that name.
- */
-static int follow_absolute(const struct veneer_stack *stack, unsigned int from,
-			   char **redirect, struct veneer_merge *parents,
-			   int depth)
-{
-	char *slash = strrchr(*redirect, '/');
-	char *last;
-	int err;
-
-	if (depth == MAX_REDIRECT_DEPTH)
-		return -ELOOP;
-
-	last = kstrdup(slash + 1, GFP_KERNEL);
-	if (!last)
-		return -ENOMEM;
-
-	*slash = '\0';
-	err = merge_walk(stack, from, *redirect, parents, depth + 1);
-	kvfree(*redirect);
-	*redirect = last;
-	return err;
-}
-
 static bool merge_is_weird(const struct dentry *dentry)
 {
 	return dentry->d_flags & (DCACHE_NEED_AUTOMOUNT |
@@ -188,90 +126,225 @@ static bool merge_is_weird(const struct dentry *dentry)
 				  DCACHE_OP_HASH | DCACHE_OP_COMPARE);
 }
 
-static int merge_lookup(const struct veneer_stack *stack,
-			const struct veneer_at *in, unsigned int nr,
-			const char *name, struct veneer_merge *out, int depth)
+/* Takes @to over, which replaces the path up to @rest, or the last name of that. */
+static int follow(struct walk *walk, struct dentry *dir, const char *name,
+		  const char *rest, char *to)
 {
-	/* After a redirect: where @in and @name point into. */
-	struct veneer_merge parents = {};
+	const int kept = *to == '/' ? 0 : name - walk->path;
+	char *path;
+
+	if (kept + strlen(to) + strlen(rest) >= MAX_WALK_PATH) {
+		veneer_err_ratelimited("%pd2: redirect makes a path that is too long\n",
+				       dir);
+		kvfree(to);
+		return -ELOOP;
+	}
+	path = kasprintf(GFP_KERNEL, "%.*s%s%s", kept, walk->path, to, rest);
+	kvfree(to);
+	if (!path)
+		return -ENOMEM;
+
+	walk->rest = strlen(rest);
+	dput(walk->redirect);
+	walk->redirect = dget(dir);
+	kfree(walk->owned);
+	walk->owned = path;
+	walk->path = path;
+	return 0;
+}
+
+/* Looks one name up; %NULL when it is not there. */
+static struct dentry *look_up(const struct path *dir, const char *name)
+{
+	struct dentry *found = veneer_lookup_unlocked(mnt_idmap(dir->mnt), name,
+						      dir->dentry);
+
+	if (found == ERR_PTR(-ENAMETOOLONG))
+		return NULL;
+	if (IS_ERR(found))
+		return found;
+	if (d_is_negative(found)) {
+		dput(found);
+		return NULL;
+	}
+	if (merge_is_weird(found)) {
+		dput(found);
+		return ERR_PTR(-EREMOTE);
+	}
+	return found;
+}
+
+/*
+ * Looks at what a layer has for one name of the path: @at, whose name begins at
+ * @name, with @rest after it.  Does it count, and do the layers under it?
+ *
+ * Return: 1 when it is, 0 when not, or a negative error.
+ */
+static int judge(struct walk *walk, unsigned int layer, const struct path *at,
+		 const char *name, const char *rest)
+{
+	const bool is_last = !*rest;
 	char *redirect = NULL;
-	/* ... and how many objects there were before it. */
-	unsigned int before = 0;
+	int ret;
+
+	ret = veneer_is_whiteout(at, walk->stack->userxattr);
+	if (ret < 0)
+		return ret;
+	if (ret || (!d_is_dir(at->dentry) && (!is_last || walk->out->nr))) {
+		walk->stop = true;
+		return 0;
+	}
+	/* Here is what the redirect of a layer above leads to. */
+	if (walk->redirect && strlen(rest) <= walk->rest) {
+		dput(walk->redirect);
+		walk->redirect = NULL;
+	}
+	if (!d_is_dir(at->dentry)) {
+		walk->stop = true;
+		return 1;
+	}
+	if (layer + 1 == walk->stack->nr_layers)
+		return 1;
+
+	ret = judge_dir(walk->stack, at, &redirect);
+	if (ret == ONWARD_STOP)
+		walk->stop = true;
+	else if (ret == ONWARD_REDIRECT)
+		ret = follow(walk, at->dentry, name, rest, redirect);
+	return ret < 0 ? ret : 1;
+}
+
+/*
+ * The next name of the path: where it begins, and where what follows it does,
+ * which is the end when there is no other name.  Copied to @buf.
+ */
+static int next_name(const char **name, const char **rest, char *buf)
+{
+	size_t len;
+
+	*name += strspn(*name, "/");
+	len = strcspn(*name, "/");
+	if (!len || len > NAME_MAX)
+		return len ? -ENAMETOOLONG : -ENOENT;
+	memcpy(buf, *name, len);
+	buf[len] = '\0';
+	*rest = *name + len;
+	if (!(*rest)[strspn(*rest, "/")])
+		*rest += strlen(*rest);
+	return !strcmp(buf, ".") || !strcmp(buf, "..") ? -EUCLEAN : 0;
+}
+
+/* Goes along the path in one layer, from @base, and adds what it leads to. */
+static int walk_layer(struct walk *walk, unsigned int layer,
+		      struct dentry *base, char *buf)
+{
+	struct path at = {
+		.mnt	= walk->stack->layers[layer],
+		.dentry	= dget(base),
+	};
+	const char *name = walk->path, *rest;
+	int ret = 1;
+
+	while (ret > 0) {
+		struct path next = { .mnt = at.mnt };
+		size_t left;
+
+		ret = next_name(&name, &rest, buf);
+		/* There is no other: this is it. */
+		if (ret == -ENOENT)
+			return merge_add(walk->out, at.dentry, layer);
+		if (ret == -ENAMETOOLONG || (!ret && !d_can_lookup(at.dentry))) {
+			ret = 0;
+			break;
+		}
+		if (!ret && fatal_signal_pending(current))
+			ret = -EINTR;
+		if (ret)
+			break;
+
+		next.dentry = look_up(&at, buf);
+		if (IS_ERR_OR_NULL(next.dentry)) {
+			ret = PTR_ERR_OR_ZERO(next.dentry);
+			break;
+		}
+		/* A redirect changes what is before the rest. */
+		left = strlen(rest);
+		ret = judge(walk, layer, &next, name, rest);
+		dput(at.dentry);
+		at = next;
+		name = walk->path + strlen(walk->path) - left;
+		cond_resched();
+	}
+	dput(at.dentry);
+	return ret;
+}
+
+/*
+ * Finds what @walk->path is, in @in as long as that is a name, and from the
+ * layer after as soon as it is a path.  A layer is gone through once, from its
+ * top to its bottom: a redirect, which may be that of a directory on the way,
+ * says by which path the layers under it have the rest.  That is overlayfs's
+ * rule, and bounds the work by the number of layers and the length of the path.
+ */
+static int walk_layers(struct walk *walk, const struct veneer_at *in,
+		       unsigned int nr, unsigned int layer)
+{
+	char *buf = NULL;
 	int err = 0;
 
-	while (nr) {
-		const unsigned int layer = in->layer;
-		struct path path = { .mnt = stack->layers[layer] };
-		struct veneer_merge next = {};
-		char *to = NULL;
+	while (!err && !walk->stop) {
+		struct dentry *base;
 
-		path.dentry = veneer_lookup_unlocked(mnt_idmap(path.mnt), name,
-						     in->dentry);
-		in++;
-		nr--;
-		if (IS_ERR(path.dentry)) {
-			err = PTR_ERR(path.dentry);
-			if (err == -ENAMETOOLONG) {
-				err = 0;
-				continue;
-			}
+		if (*walk->path != '/') {
+			if (!nr)
+				break;
+			layer = in->layer;
+			base = in->dentry;
+			in++;
+			nr--;
+		} else if (layer < walk->stack->nr_layers) {
+			base = walk->stack->layers[layer]->mnt_root;
+		} else {
 			break;
 		}
-		if (d_is_negative(path.dentry)) {
-			dput(path.dentry);
-			continue;
-		}
-		if (merge_is_weird(path.dentry)) {
-			err = -EREMOTE;
-			dput(path.dentry);
-			break;
-		}
-
-		err = veneer_is_whiteout(&path, stack->userxattr);
-		if (err || (out->nr && !d_is_dir(path.dentry))) {
-			dput(path.dentry);
-			err = min(err, 0);
-			break;
-		}
-
-		err = merge_add(out, path.dentry, layer);
-		if (err || !d_is_dir(path.dentry) ||
-		    layer + 1 == stack->nr_layers)
-			break;
-
-		err = judge_dir(stack, &path, &to);
-		if (err == ONWARD_SAME)
-			continue;
-		if (err != ONWARD_REDIRECT) {
-			err = min(err, 0);
-			break;
-		}
-
-		err = 0;
-		if (*to == '/') {
-			err = follow_absolute(stack, layer + 1, &to, &next,
-					      depth);
-			veneer_merge_free(&parents);
-			parents = next;
-			in = parents.at;
-			nr = parents.nr;
-		}
-		kvfree(redirect);
-		redirect = to;
-		name = to;
-		before = out->nr;
-		if (err || (nr && !d_can_lookup(in->dentry)))
-			break;
+		if (!buf)
+			buf = kmalloc(NAME_MAX + 1, GFP_KERNEL);
+		err = buf ? walk_layer(walk, layer, base, buf) : -ENOMEM;
+		layer++;
 	}
+	kfree(buf);
 
-	if (!err && redirect && out->nr == before) {
-		veneer_err_ratelimited("%pd2: continues as '%s', which the layers under it do not have\n",
-				       out->at[before - 1].dentry, redirect);
+	if (!err && walk->redirect && (!walk->rest || !walk->stop)) {
+		veneer_err_ratelimited("%pd2: continues elsewhere by its redirect, where the layers under it have nothing\n",
+				       walk->redirect);
 		err = -EIO;
 	}
-	kvfree(redirect);
-	veneer_merge_free(&parents);
+	dput(walk->redirect);
+	kfree(walk->owned);
 	return err;
+}
+
+/**
+ * veneer_merge_walk - find an object by its path
+ * @stack: the stack
+ * @from: the first layer to look in
+ * @path: the path from the root of the stack
+ * @out: receives the objects; none when the path does not exist
+ */
+int veneer_merge_walk(const struct veneer_stack *stack, unsigned int from,
+		      const char *path, struct veneer_merge *out)
+{
+	struct walk walk = { .stack = stack, .out = out, .path = path };
+
+	if (strlen(path) >= MAX_WALK_PATH)
+		return -ENAMETOOLONG;
+	if (*path != '/') {
+		walk.owned = kasprintf(GFP_KERNEL, "/%s", path);
+		if (!walk.owned)
+			return -ENOMEM;
+		walk.path = walk.owned;
+	}
+	return walk_layers(&walk, NULL, 0, from);
 }
 
 /**
@@ -289,5 +362,7 @@ int veneer_merge_lookup(const struct veneer_stack *stack,
 			const struct veneer_at *in, unsigned int nr,
 			const char *name, struct veneer_merge *out)
 {
-	return merge_lookup(stack, in, nr, name, out, 0);
+	struct walk walk = { .stack = stack, .out = out, .path = name };
+
+	return walk_layers(&walk, in, nr, 0);
 }
