@@ -53,6 +53,9 @@ static bool emit_below(const struct veneer_listing *listing,
 		if (names)
 			entry = veneer_names_find(names, name->hash, name->name,
 						  name->len);
+		/* Of names that do not show there may be many. */
+		if (fatal_signal_pending(current))
+			return false;
 		if (entry && entry->hidden)
 			continue;
 		if (!dir_emit(ctx, name->name, name->len,

@@ -21,6 +21,7 @@
 #include <linux/mount.h>
 #include <linux/namei.h>
 #include <linux/random.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -361,6 +362,11 @@ int veneer_links_find(struct veneer_mount *m, struct dentry *below,
 		struct path path = { .mnt = m->upper };
 		struct dentry *under = NULL;
 
+		/* As many as somebody has put there. */
+		if (fatal_signal_pending(current)) {
+			err = -EINTR;
+			break;
+		}
 		path.dentry = entry_dentry(m, entry->id);
 		if (IS_ERR(path.dentry)) {
 			err = PTR_ERR(path.dentry);

@@ -3,6 +3,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -60,6 +61,11 @@ static bool list_actor(struct dir_context *ctx, const char *name, int len,
 	char digits[VENEER_LINKS_NAME_LEN];
 	u64 id;
 
+	/* A directory of a filesystem that is served may never end. */
+	if (fatal_signal_pending(current)) {
+		list->err = -EINTR;
+		return false;
+	}
 	list->seen++;
 	if (len != VENEER_LINKS_NAME_LEN - 1)
 		return true;
@@ -70,7 +76,8 @@ static bool list_actor(struct dir_context *ctx, const char *name, int len,
 
 	if (list->nr == list->room) {
 		size_t room = list->room ? 2 * list->room : 64;
-		u64 *ids = kvrealloc(list->id, room * sizeof(*ids), GFP_KERNEL);
+		u64 *ids = kvrealloc(list->id, room * sizeof(*ids),
+				     GFP_KERNEL_ACCOUNT);
 
 		if (!ids) {
 			list->err = -ENOMEM;
@@ -95,6 +102,9 @@ static int list_ids(const struct path *dir, struct id_list *list)
 		err = iterate_dir(file, &list->ctx);
 		if (!err)
 			err = list->err;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	} while (!err && list->seen);
 	fput(file);
 	return err;
@@ -127,6 +137,8 @@ int veneer_links_each(const struct path *dir, veneer_links_fn_t fn, void *arg)
 		if (d_is_positive(entry.dentry) && !d_is_dir(entry.dentry))
 			err = fn(arg, &entry, list.id[i]);
 		dput(entry.dentry);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		cond_resched();
 	}
 	kvfree(list.id);

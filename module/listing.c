@@ -12,8 +12,10 @@
 #include <linux/hash.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/random.h>
+#include <linux/sched/signal.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
-#include <linux/stringhash.h>
 
 #include "compat.h"
 #include "format.h"
@@ -25,6 +27,8 @@
 
 #define CHUNK_SIZE	SZ_4K
 #define MIN_TABLE_BITS	5
+/* No directory has so many names; one that never ends might. */
+#define MAX_TABLE_BITS	30
 
 struct veneer_chunk {
 	struct veneer_chunk	*next;
@@ -44,6 +48,28 @@ struct read_ctx {
 	int			err;
 };
 
+static siphash_key_t hash_key __ro_after_init;
+
+/**
+ * veneer_name_hash_init - choose the hash of names
+ */
+void __init veneer_name_hash_init(void)
+{
+	get_random_bytes(&hash_key, sizeof(hash_key));
+}
+
+/**
+ * veneer_name_hash - the hash by which names are found
+ * @name: the name
+ * @len: its length
+ *
+ * Whoever makes names chooses them, and must not know which ones meet.
+ */
+u32 veneer_name_hash(const char *name, unsigned int len)
+{
+	return siphash(name, len, &hash_key);
+}
+
 static struct veneer_name *name_alloc(struct veneer_listing *listing,
 				      unsigned int len)
 {
@@ -52,7 +78,7 @@ static struct veneer_name *name_alloc(struct veneer_listing *listing,
 	struct veneer_name *name;
 
 	if (!chunk || sizeof(*chunk) + chunk->used + size > CHUNK_SIZE) {
-		chunk = kmalloc(CHUNK_SIZE, GFP_KERNEL);
+		chunk = kmalloc(CHUNK_SIZE, GFP_KERNEL_ACCOUNT);
 		if (!chunk)
 			return NULL;
 		chunk->used = 0;
@@ -76,7 +102,7 @@ static void table_insert(struct veneer_listing *listing, unsigned int index)
 
 static int table_make(struct veneer_listing *listing, unsigned int bits)
 {
-	u32 *table = kvcalloc(BIT(bits), sizeof(*table), GFP_KERNEL);
+	u32 *table = kvcalloc(BIT(bits), sizeof(*table), GFP_KERNEL_ACCOUNT);
 
 	if (!table)
 		return -ENOMEM;
@@ -96,7 +122,10 @@ static int make_room(struct veneer_listing *listing)
 	struct veneer_name **names;
 
 	/* The table is kept at least half empty: @room is half its size. */
-	names = kvrealloc(listing->names, room * sizeof(*names), GFP_KERNEL);
+	if (bits == MAX_TABLE_BITS)
+		return -ENOMEM;
+	names = kvrealloc(listing->names, room * sizeof(*names),
+			  GFP_KERNEL_ACCOUNT);
 	if (!names)
 		return -ENOMEM;
 	listing->names = names;
@@ -104,18 +133,9 @@ static int make_room(struct veneer_listing *listing)
 	return table_make(listing, (bits ? bits : MIN_TABLE_BITS - 1) + 1);
 }
 
-/**
- * veneer_listing_find - find a name
- * @listing: the listing
- * @name: the name
- * @len: its length
- *
- * Return: its index, or %-ENOENT.
- */
-int veneer_listing_find(const struct veneer_listing *listing,
+static int listing_find(const struct veneer_listing *listing, u32 hash,
 			const char *name, unsigned int len)
 {
-	u32 hash = full_name_hash(NULL, name, len);
 	u32 mask = BIT(listing->table_bits) - 1;
 	u32 slot;
 
@@ -134,6 +154,20 @@ int veneer_listing_find(const struct veneer_listing *listing,
 	return -ENOENT;
 }
 
+/**
+ * veneer_listing_find - find a name
+ * @listing: the listing
+ * @name: the name
+ * @len: its length
+ *
+ * Return: its index, or %-ENOENT.
+ */
+int veneer_listing_find(const struct veneer_listing *listing,
+			const char *name, unsigned int len)
+{
+	return listing_find(listing, veneer_name_hash(name, len), name, len);
+}
+
 static bool is_hidden_name(const struct read_ctx *rc, const char *name, int len)
 {
 	return (len == 1 && name[0] == '.') ||
@@ -148,10 +182,18 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 	struct read_ctx *rc = container_of(ctx, struct read_ctx, ctx);
 	struct veneer_listing *listing = rc->listing;
 	struct veneer_name *entry;
+	u32 hash;
 
+	/* A directory of a filesystem that is served may never end. */
+	if (fatal_signal_pending(current)) {
+		rc->err = -EINTR;
+		return false;
+	}
 	rc->seen++;
-	if (is_hidden_name(rc, name, len) ||
-	    veneer_listing_find(listing, name, len) >= 0)
+	if (is_hidden_name(rc, name, len))
+		return true;
+	hash = veneer_name_hash(name, len);
+	if (listing_find(listing, hash, name, len) >= 0)
 		return true;
 
 	rc->err = -ENOMEM;
@@ -163,7 +205,7 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 	rc->err = 0;
 
 	entry->ino = veneer_stack_links_ino(rc->stack, rc->layer, ino);
-	entry->hash = full_name_hash(NULL, name, len);
+	entry->hash = hash;
 	entry->layer = rc->layer;
 	entry->len = len;
 	entry->type = type;
@@ -190,6 +232,9 @@ static int read_layer(struct read_ctx *rc, const struct path *dir)
 		err = iterate_dir(file, &rc->ctx);
 		if (!err)
 			err = rc->err;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	} while (!err && rc->seen);
 	fput(file);
 	return err;
@@ -257,6 +302,9 @@ static int add_layer(struct veneer_listing *listing,
 	for (unsigned int i = first; !err && i < listing->nr; i++) {
 		if (listing->names[i]->look)
 			err = look_up_entry(stack, &dir, listing->names[i]);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	}
 	return err;
 }
@@ -288,7 +336,8 @@ struct veneer_listing *veneer_listing_make(const struct veneer_stack *stack,
 					   const struct veneer_at *at,
 					   unsigned int nr, bool is_root)
 {
-	struct veneer_listing *listing = kzalloc(sizeof(*listing), GFP_KERNEL);
+	struct veneer_listing *listing = kzalloc(sizeof(*listing),
+						 GFP_KERNEL_ACCOUNT);
 	int err = 0;
 
 	if (!listing)

@@ -13,7 +13,7 @@
 /**
  * struct veneer_name - one name
  * @ino: inode number that the mount shows
- * @hash: full_name_hash() of the name
+ * @hash: veneer_name_hash() of the name
  * @layer: the layer that it comes from
  * @len: length of @name
  * @type: DT_* type
@@ -50,6 +50,8 @@ struct veneer_listing {
 	struct veneer_chunk	*chunks;
 };
 
+void veneer_name_hash_init(void);
+u32 veneer_name_hash(const char *name, unsigned int len);
 struct veneer_listing *veneer_listing_make(const struct veneer_stack *stack,
 					   const struct veneer_at *at,
 					   unsigned int nr, bool is_root);

@@ -15,6 +15,7 @@
 #include "control.h"
 #include "inode.h"
 #include "kept.h"
+#include "listing.h"
 #include "mount.h"
 #include "stack.h"
 #include "usermount.h"
@@ -77,6 +78,7 @@ static int __init veneer_init(void)
 {
 	int err;
 
+	veneer_name_hash_init();
 	err = veneer_kept_init();
 	if (err)
 		return err;

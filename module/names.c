@@ -11,8 +11,8 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
-#include <linux/stringhash.h>
 
 #include "compat.h"
 #include "format.h"
@@ -34,7 +34,7 @@ static int entry_cmp(const struct veneer_names_entry *entry, u32 hash,
 /**
  * veneer_names_find - find a name
  * @names: the names
- * @hash: full_name_hash() of the name
+ * @hash: veneer_name_hash() of the name
  * @name: the name
  * @len: its length
  *
@@ -89,7 +89,7 @@ names_add(struct veneer_names *names, const struct veneer_listing *listing,
 
 	entry->ino = 0;
 	entry->index = VENEER_NAME_BELOW;
-	entry->hash = full_name_hash(NULL, name, len);
+	entry->hash = veneer_name_hash(name, len);
 	entry->len = len;
 	entry->type = DT_UNKNOWN;
 	entry->hidden = false;
@@ -100,7 +100,7 @@ names_add(struct veneer_names *names, const struct veneer_listing *listing,
 	if (!listing || veneer_listing_find(listing, name, len) < 0) {
 		entry->index = names->next;
 		if (xa_err(xa_store(&names->extra, entry->index, entry,
-				    GFP_KERNEL))) {
+				    GFP_KERNEL_ACCOUNT))) {
 			kfree(entry);
 			return NULL;
 		}
@@ -165,11 +165,20 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 	struct read_ctx *rc = container_of(ctx, struct read_ctx, ctx);
 	struct veneer_names_entry *entry;
 
+	/* A directory of a filesystem that is served may never end. */
+	if (fatal_signal_pending(current)) {
+		rc->err = -EINTR;
+		return false;
+	}
 	rc->seen++;
 	if ((len == 1 && name[0] == '.') ||
 	    (len == 2 && name[0] == '.' && name[1] == '.') ||
 	    (rc->is_root && len == strlen(VENEER_DIR_NAME) &&
 	     !memcmp(name, VENEER_DIR_NAME, len)))
+		return true;
+	/* Nor need it tell each name once only. */
+	if (veneer_names_find(rc->names, veneer_name_hash(name, len), name,
+			      len))
 		return true;
 
 	entry = names_add(rc->names, rc->listing, name, len);
@@ -252,6 +261,9 @@ static int names_read(struct inode *dir, struct veneer_names *names,
 		err = iterate_dir(file, &rc.ctx);
 		if (!err)
 			err = rc.err;
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	} while (!err && rc.seen);
 	fput(file);
 
@@ -262,6 +274,9 @@ static int names_read(struct inode *dir, struct veneer_names *names,
 		next = rb_next(node);
 		if (entry->look)
 			err = look_up_entry(m, path.dentry, names, entry);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	}
 	return err;
 }
@@ -293,13 +308,13 @@ struct veneer_names *veneer_names_get(struct inode *dir,
 	if (names)
 		goto out;
 
-	names = kzalloc(sizeof(*names), GFP_KERNEL);
+	names = kzalloc(sizeof(*names), GFP_KERNEL_ACCOUNT);
 	if (!names) {
 		names = ERR_PTR(-ENOMEM);
 		goto out;
 	}
 	names->tree = RB_ROOT;
-	xa_init(&names->extra);
+	xa_init_flags(&names->extra, XA_FLAGS_ACCOUNT);
 	err = names_read(dir, names, listing);
 	if (err) {
 		veneer_names_free(names);
@@ -327,7 +342,7 @@ static struct veneer_names_entry *entry_to_change(struct inode *dir,
 
 	if (!vi->names)
 		return NULL;
-	entry = veneer_names_find(vi->names, full_name_hash(NULL, name, len),
+	entry = veneer_names_find(vi->names, veneer_name_hash(name, len),
 				  name, len);
 	if (entry)
 		return entry;
@@ -391,7 +406,7 @@ void veneer_names_drop(struct inode *dir, const char *name, unsigned int len)
 
 	if (!names)
 		return;
-	entry = veneer_names_find(names, full_name_hash(NULL, name, len), name,
+	entry = veneer_names_find(names, veneer_name_hash(name, len), name,
 				  len);
 	if (entry)
 		names_remove(names, entry);

@@ -35,7 +35,7 @@ struct veneer_names {
  * @node: in veneer_names.tree
  * @ino: inode number that the mount shows
  * @index: in veneer_names.extra, or %VENEER_NAME_BELOW
- * @hash: full_name_hash() of the name
+ * @hash: veneer_name_hash() of the name
  * @len: length of @name
  * @type: DT_* type
  * @hidden: the stack's name of this kind does not show

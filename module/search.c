@@ -108,6 +108,8 @@ static int list_names(const struct search *search, struct inode *dir,
 		if (!entry->hidden && (entry->type == DT_DIR ||
 				       find_ino(search, entry->ino) >= 0))
 			err = add_place(list, NULL, entry->name);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	for (unsigned int i = 0; !err && listing && i < listing->nr; i++) {
 		const struct veneer_name *name = listing->names[i];
@@ -116,6 +118,8 @@ static int list_names(const struct search *search, struct inode *dir,
 		    !veneer_names_find(names, name->hash, name->name,
 				       name->len))
 			err = add_place(list, NULL, name->name);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 	}
 	inode_unlock_shared(dir);
 	return err;
@@ -189,6 +193,9 @@ static int read_dir(struct search *search, struct dentry *dir)
 			err = look_at(search, dentry);
 			dput(dentry);
 		}
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
 	}
 	drop_places(&names);
 	return err;
@@ -320,8 +327,8 @@ struct dentry *veneer_search_below(struct super_block *sb,
 	/* Nothing in a stack is ever moved, and @below holds all that is over it. */
 	for (at = below; at != root; at = at->d_parent)
 		nr++;
-	chain = kvmalloc_array(nr, sizeof(*chain), GFP_KERNEL);
-	ino = kvmalloc_array(nr, sizeof(*ino), GFP_KERNEL);
+	chain = kvmalloc_array(nr, sizeof(*chain), GFP_KERNEL_ACCOUNT);
+	ino = kvmalloc_array(nr, sizeof(*ino), GFP_KERNEL_ACCOUNT);
 	if (!chain || !ino)
 		goto out;
 	for (at = below; at != root; at = at->d_parent) {

@@ -12,6 +12,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/namei.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -471,9 +472,12 @@ static int empty_dir(struct veneer_mount *m, struct dentry *dir, int depth)
 {
 	int err;
 
-	do
+	do {
 		err = empty_batch(m, dir, depth);
-	while (err > 0);
+		if (err > 0 && fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	} while (err > 0);
 	return err;
 }
 
