@@ -17,6 +17,7 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -54,21 +55,27 @@ struct veneer_pieces *veneer_pieces_copy(struct inode *inode,
 					 struct veneer_split *split)
 {
 	struct veneer_pieces *pieces = kzalloc(sizeof(*pieces), GFP_KERNEL);
-	unsigned long index = 0;
+	unsigned long index = 0, room = VENEER_FULL_PIECES;
 
 	if (!pieces)
 		return NULL;
 	mutex_lock(&veneer_inode(inode)->io_lock);
-	while (pieces->nr < VENEER_PIECES) {
+	while (pieces->nr < VENEER_PIECES && room) {
 		void *bytes = kmalloc(VENEER_CHUNK_BYTES, GFP_KERNEL);
+		unsigned long times = 0;
 
-		if (!bytes ||
-		    !veneer_blockmap_copy_dirty(&split->map, &index, bytes)) {
+		if (bytes)
+			times = veneer_blockmap_copy_dirty(&split->map, &index,
+							   room, bytes);
+		if (!times) {
 			kfree(bytes);
 			break;
 		}
 		pieces->bytes[pieces->nr] = bytes;
-		pieces->index[pieces->nr++] = index++;
+		pieces->times[pieces->nr] = times;
+		pieces->index[pieces->nr++] = index;
+		index += times;
+		room -= times;
 	}
 	mutex_unlock(&veneer_inode(inode)->io_lock);
 	if (!pieces->nr && veneer_blockmap_dirty(&split->map)) {
@@ -76,6 +83,22 @@ struct veneer_pieces *veneer_pieces_copy(struct inode *inode,
 		return NULL;
 	}
 	return pieces;
+}
+
+/* Writes @bytes as each of the pieces that an entry stands for. */
+static int write_entry(struct file *file, struct veneer_split *split,
+		       const struct veneer_pieces *pieces, unsigned int i,
+		       const void *bytes)
+{
+	int err = 0;
+
+	for (unsigned long n = 0; n < pieces->times[i] && !err; n++) {
+		err = veneer_mapfile_write(file, split->record.block_shift,
+					   &split->map, pieces->index[i] + n,
+					   bytes);
+		cond_resched();
+	}
+	return err;
 }
 
 /**
@@ -90,9 +113,7 @@ int veneer_pieces_write(struct file *file, struct veneer_split *split,
 	int err = 0;
 
 	for (unsigned int i = 0; i < pieces->nr && !err; i++)
-		err = veneer_mapfile_write(file, split->record.block_shift,
-					   &split->map, pieces->index[i],
-					   pieces->bytes[i]);
+		err = write_entry(file, split, pieces, i, pieces->bytes[i]);
 	return err;
 }
 
@@ -150,10 +171,10 @@ int veneer_pieces_saved(struct inode *inode, struct veneer_split *split,
 	split->saves++;
 	veneer_count(m, map_flushes, 1);
 	mutex_lock(&veneer_inode(inode)->io_lock);
-	for (unsigned int i = 0; i < pieces->nr; i++) {
-		veneer_blockmap_saved(&split->map, pieces->index[i],
-				      pieces->bytes[i]);
-		veneer_count(m, map_bits,
+	for (unsigned int i = 0; i < pieces->nr && !err; i++) {
+		err = veneer_blockmap_saved(&split->map, pieces->index[i],
+					    pieces->times[i], pieces->bytes[i]);
+		veneer_count(m, map_bits, pieces->times[i] *
 			     memweight(pieces->bytes[i], VENEER_CHUNK_BYTES));
 	}
 	mutex_unlock(&veneer_inode(inode)->io_lock);
@@ -168,9 +189,7 @@ static int write_places(struct file *map, struct veneer_split *split,
 	int err = zeros ? 0 : -ENOMEM;
 
 	for (unsigned int i = 0; i < pieces->nr && !err; i++)
-		err = veneer_mapfile_write(map, split->record.block_shift,
-					   &split->map, pieces->index[i],
-					   zeros);
+		err = write_entry(map, split, pieces, i, zeros);
 	kfree(zeros);
 	return err;
 }
@@ -270,13 +289,17 @@ static bool is_complete(struct veneer_split *split)
 {
 	u64 nr = DIV_ROUND_UP_ULL(veneer_below_size(split),
 				  1ULL << split->record.block_shift);
-	u64 next;
+	u64 next = 0;
 
-	if (!nr)
+	if (READ_ONCE(split->filled))
 		return true;
 	if (READ_ONCE(split->map.set) < nr)
 		return false;
-	return veneer_blockmap_run(&split->map, 0, nr - 1, &next) && next == nr;
+	while (next < nr) {
+		if (!veneer_blockmap_run(&split->map, next, nr - 1, &next))
+			return false;
+	}
+	return true;
 }
 
 /**
@@ -422,6 +445,9 @@ int veneer_split_fsync(struct inode *inode, struct file *real)
 				err = flush_once(inode, split, inner,
 						 real ? : inner);
 			synced = true;
+			/* A map that is long is saved in many steps. */
+			if (!err && real && fatal_signal_pending(current))
+				err = -EINTR;
 		}
 		mutex_unlock(&split->flush_lock);
 	}

@@ -16,15 +16,20 @@ struct veneer_split;
 
 #define VENEER_PIECES	64
 
+/* Of pieces that have all their bits, so many are saved at most: 32 MiB. */
+#define VENEER_FULL_PIECES	8192
+
 /**
  * struct veneer_pieces - copies of pieces of a map that are saved together
- * @nr: how many they are
- * @index: which ones
- * @bytes: VENEER_CHUNK_BYTES of each
+ * @nr: how many entries there are
+ * @index: which piece each is; the first one, if it is several
+ * @times: how many pieces it is.  Several have all their bits
+ * @bytes: VENEER_CHUNK_BYTES of each of them
  */
 struct veneer_pieces {
 	unsigned int	nr;
 	unsigned long	index[VENEER_PIECES];
+	unsigned long	times[VENEER_PIECES];
 	void		*bytes[VENEER_PIECES];
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* VENEER_IOC_MAP and VENEER_IOC_MAKE_WHOLE: one file's data, seen from outside. */
 #include <linux/fs.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 
 #include "chain.h"

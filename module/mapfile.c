@@ -12,6 +12,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/mount.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "apart.h"
@@ -61,7 +62,8 @@ static const char *header_fault(const struct veneer_map_disk *disk,
 	if (memcmp(disk->uuid, uuid, UUID_SIZE) ||
 	    disk->block_shift != record->block_shift)
 		return "belongs to another file";
-	if (nr > MAX_LFS_FILESIZE >> record->block_shift ||
+	if (nr > DIV_ROUND_UP_ULL(MAX_LFS_FILESIZE,
+				  1ULL << record->block_shift) ||
 	    nr < DIV_ROUND_UP_ULL(record->below_size,
 				  1ULL << record->block_shift))
 		return "has too few or too many blocks";
@@ -106,6 +108,9 @@ static int load_bitmap(struct file *file, u8 block_shift,
 		if (data > pos)
 			pos = start + round_down(data - start,
 						 VENEER_CHUNK_BYTES);
+		/* A filesystem may say so, whatever it means. */
+		if (pos >= end)
+			break;
 		len = min(end - pos, (loff_t)VENEER_CHUNK_BYTES);
 		memset(buf + len, 0, VENEER_CHUNK_BYTES - len);
 		err = read_all(file, buf, len, pos);

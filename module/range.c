@@ -15,6 +15,7 @@
 #include <linux/mm.h>
 #include <linux/mount.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/splice.h>
 #include <linux/uaccess.h>
@@ -53,7 +54,7 @@ static loff_t seek_run(struct file *file, const struct veneer_run *run,
 		return whence == SEEK_HOLE ? pos : pos + run->len;
 	if (found < 0)
 		return found;
-	return min(found, pos + run->len);
+	return clamp(found, pos, pos + run->len);
 }
 
 static bool ends_in_page(loff_t end, loff_t pos)
@@ -240,7 +241,7 @@ static int before_fallocate(struct inode *inode, int mode, loff_t offset,
 	if (mode & FALLOC_FL_UNSHARE_RANGE)
 		return veneer_split_fill(inode, offset, len);
 	if (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE))
-		return veneer_split_begin(inode, offset, len);
+		return veneer_split_edges(inode, offset, len);
 	return 0;
 }
 
@@ -252,16 +253,13 @@ static loff_t changed_bytes(int mode, loff_t len)
 	return mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ? len : 0;
 }
 
-/* The whole blocks that were punched or zeroed are the upper's now. */
+/* Where below has bytes, the upper's hole is to be seen. */
 static int after_fallocate(struct inode *inode, int mode, loff_t offset,
 			   loff_t len)
 {
-	ssize_t done;
-
 	if (!(mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)))
 		return 0;
-	done = veneer_split_end(inode, offset, len, len);
-	return min(done, 0);
+	return veneer_split_cover(inode, offset, len);
 }
 
 static int fallocate_locked(struct file *file, struct file *real, int mode,
@@ -362,6 +360,7 @@ static ssize_t copy_runs(struct file *in, loff_t pos_in, struct file *out,
 		done += ret;
 		if (ret < part || fatal_signal_pending(current))
 			break;
+		cond_resched();
 	}
 	return done ? : ret;
 }
@@ -420,6 +419,9 @@ static int check_remap(struct file *in, loff_t pos, loff_t len,
 			return -EOPNOTSUPP;
 		pos += run.len;
 		len -= run.len;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return 0;
 }
@@ -469,18 +471,22 @@ static loff_t clone_run(struct file *in, loff_t pos_in, struct file *out,
 	else
 		run.len = part;
 
-	ret = veneer_split_begin(inode, pos_out, run.len);
-	if (ret)
-		return ret;
-	if (part) {
+	if (!part) {
+		ret = veneer_split_begin(inode, pos_out, run.len);
+		if (!ret)
+			ret = copy_block(in, pos_in, inode, pos_out, run.len);
+		return veneer_split_end(inode, pos_out, run.len, ret);
+	}
+	ret = veneer_split_edges(inode, pos_out, part);
+	if (!ret) {
 		CLASS(veneer_cred, cred)(veneer_writer_cred(veneer_mount(inode->i_sb)));
 
 		ret = vfs_clone_file_range(real, pos_in, real_out, pos_out,
 					   part, flags);
-	} else {
-		ret = copy_block(in, pos_in, inode, pos_out, run.len);
 	}
-	return veneer_split_end(inode, pos_out, run.len, ret);
+	if (ret > 0)
+		ret = veneer_split_cover(inode, pos_out, ret) ? : ret;
+	return ret;
 }
 
 static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
@@ -502,6 +508,9 @@ static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
 		if (ret <= 0)
 			break;
 		done += ret;
+		if (fatal_signal_pending(current))
+			break;
+		cond_resched();
 	}
 	veneer_copyattr(inode);
 	veneer_past_cache_end(inode, old_size, pos_out, done);
@@ -707,6 +716,7 @@ int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 			return err;
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		cond_resched();
 	}
 	return err;
 }

@@ -33,6 +33,9 @@
 
 #define FILL_CHUNK	SZ_256K
 
+/* What is cloned or marked in one step, without a look at signals. */
+#define DATA_STEP	((loff_t)1 << 40)
+
 static struct veneer_split *split_alloc(void)
 {
 	struct veneer_split *split = kzalloc(sizeof(*split),
@@ -298,11 +301,15 @@ static int copy_from_below(struct inode *inode, loff_t pos, loff_t end)
 	return err;
 }
 
-static void set_blocks(struct inode *inode, struct veneer_split *split,
-		       u64 first, u64 last)
+static int set_blocks(struct inode *inode, struct veneer_split *split,
+		      u64 first, u64 last)
 {
-	if (veneer_blockmap_set(&split->map, first, last))
+	u64 fresh;
+	int err = veneer_blockmap_set(&split->map, first, last, &fresh);
+
+	if (fresh)
 		veneer_save_later(inode);
+	return err;
 }
 
 /* Fills one block from below if it is not there; io_lock is held. */
@@ -315,35 +322,40 @@ static int fill_block(struct inode *inode, struct veneer_split *split, u64 block
 	if (veneer_blockmap_test(&split->map, block))
 		return 0;
 	err = copy_from_below(inode, start,
-			      min_t(loff_t, start + (1LL << shift),
+			      min_t(u64, (u64)start + (1ULL << shift),
 				    split->record.below_size));
-	if (!err) {
-		set_blocks(inode, split, block, block);
+	if (!err)
+		err = set_blocks(inode, split, block, block);
+	if (!err)
 		veneer_count(veneer_mount(inode->i_sb), blocks_copied, 1);
-	}
+	return err;
+}
+
+/* Fills what a change from @pos on touches in part; io_lock is held. */
+static int fill_edges(struct inode *inode, struct veneer_split *split,
+		      loff_t pos, loff_t len)
+{
+	const loff_t below_size = split->record.below_size;
+	const u8 shift = split->record.block_shift;
+	const loff_t mask = (1LL << shift) - 1;
+	const loff_t end = pos + len;
+	int err = 0;
+
+	if (pos >= below_size || !len)
+		return 0;
+	if (pos & mask)
+		err = fill_block(inode, split, pos >> shift);
+	if (!err && (end & mask) && end < below_size)
+		err = fill_block(inode, split, (end - 1) >> shift);
 	return err;
 }
 
 static int split_begin(struct inode *inode, struct veneer_split *split,
 		       loff_t pos, loff_t len)
 {
-	const loff_t below_size = split->record.below_size;
-	const u8 shift = split->record.block_shift;
-	const loff_t mask = (1LL << shift) - 1;
-	const loff_t end = pos + len;
-	u64 first, last;
-	int err;
+	int err = veneer_split_reserve(inode, pos, len);
 
-	if (pos >= below_size || !len)
-		return 0;
-	first = pos >> shift;
-	last = (min(end, below_size) - 1) >> shift;
-	err = veneer_blockmap_reserve(&split->map, first, last);
-	if (!err && (pos & mask))
-		err = fill_block(inode, split, first);
-	if (!err && (end & mask) && end < below_size)
-		err = fill_block(inode, split, last);
-	return err;
+	return err ? : fill_edges(inode, split, pos, len);
 }
 
 /**
@@ -393,6 +405,27 @@ ssize_t veneer_split_complete_part(struct inode *inode, loff_t pos,
 	return max_t(loff_t, round_down(end, 1LL << shift) - pos, 0);
 }
 
+/**
+ * veneer_split_edges - a range of the upper is about to be changed
+ * @inode: the file, its i_rwsem held for writing
+ * @pos: where it begins
+ * @len: how many bytes; any number, since nothing is reserved for them
+ *
+ * As veneer_split_begin(), with veneer_split_cover() to follow.
+ */
+int veneer_split_edges(struct inode *inode, loff_t pos, loff_t len)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	int err;
+
+	if (!split)
+		return 0;
+	mutex_lock(&veneer_inode(inode)->io_lock);
+	err = fill_edges(inode, split, pos, len);
+	mutex_unlock(&veneer_inode(inode)->io_lock);
+	return err;
+}
+
 static ssize_t split_end(struct inode *inode, struct veneer_split *split,
 			 loff_t pos, loff_t len, ssize_t done)
 {
@@ -409,15 +442,16 @@ static ssize_t split_end(struct inode *inode, struct veneer_split *split,
 	if (done < len && (end & mask) && end < below_size &&
 	    !veneer_blockmap_test(&split->map, end >> shift)) {
 		err = copy_from_below(inode, end,
-				      min(below_size, (end | mask) + 1));
+				      min_t(u64, below_size,
+					    (u64)(end | mask) + 1));
 		if (err)
 			end = round_down(end, mask + 1);
 		if (end <= pos)
 			return err;
 	}
-	set_blocks(inode, split, pos >> shift,
-		   (min(end, below_size) - 1) >> shift);
-	return end - pos;
+	err = set_blocks(inode, split, pos >> shift,
+			 (min(end, below_size) - 1) >> shift);
+	return err ? : end - pos;
 }
 
 /**
@@ -541,42 +575,76 @@ static bool clone_blocks(struct inode *inode, loff_t pos, loff_t end)
 	return ret == end - pos;
 }
 
-/* Where does a hole that begins at @pos end?  @pos itself when there is none. */
+/*
+ * Where does a hole that begins at @pos end?  @pos itself when there is none.
+ * What follows the file's end is none: to read it there may be an error.
+ */
 static loff_t hole_end(struct file *file, loff_t pos, loff_t end)
 {
 	loff_t data = vfs_llseek(file, pos, SEEK_DATA);
 
+	end = min(end, i_size_read(file_inode(file)));
 	if (data == -ENXIO)
-		return end;
-	return data < 0 ? pos : min(data, end);
+		return max(end, pos);
+	return data < 0 ? pos : clamp(data, pos, max(end, pos));
+}
+
+/* Where do bytes that begin at @pos, and are no hole, end? */
+static loff_t data_end(struct file *file, loff_t pos, loff_t end)
+{
+	loff_t hole = vfs_llseek(file, pos, SEEK_HOLE);
+
+	return hole <= pos ? end : min(hole, end);
 }
 
 /*
- * Whole blocks that are a hole below, and in the upper, too: they need only be
- * marked.  How far do they reach from @pos?
+ * Are the blocks from @pos on a hole below, and in the upper, too?  Then it is
+ * the same to every reader whose they are, and they need no bit.
+ *
+ * @pos: where a block begins
+ * @end: how far to look; receives where the answer ceases to hold, which is
+ *	where a block ends, or as it was
  */
-static loff_t common_hole(struct inode *inode, struct veneer_split *split,
-			  loff_t pos, loff_t end)
+static bool is_common_hole(struct inode *inode, struct veneer_split *split,
+			   loff_t pos, loff_t *end)
 {
 	struct veneer_chain *chain = veneer_inode_chain(inode);
+	const loff_t block = 1LL << split->record.block_shift;
 	struct file *inner, *from;
+	loff_t run, below, upper;
 	unsigned int link;
-	loff_t run;
 
-	link = veneer_chain_source(chain, pos, end - pos, &run);
+	link = veneer_chain_source(chain, pos, *end - pos, &run);
 	from = veneer_chain_file(chain, link);
-	if (IS_ERR(from))
-		return pos;
-	end = hole_end(from, pos, pos + run);
-	fput(from);
+	if (IS_ERR(from)) {
+		*end = pos + min(*end - pos, block);
+		return false;
+	}
 	inner = veneer_inner_get(inode);
-	if (IS_ERR(inner))
-		return pos;
-	if (end > pos)
-		end = hole_end(inner, pos, end);
+	if (IS_ERR(inner)) {
+		fput(from);
+		*end = pos + min(*end - pos, block);
+		return false;
+	}
+
+	run += pos;
+	below = hole_end(from, pos, run);
+	upper = hole_end(inner, pos, run);
+	if (min(below, upper) - pos >= block) {
+		*end = round_down(min(below, upper), block);
+		fput(inner);
+		fput(from);
+		return true;
+	}
+	below = below > pos ? pos : data_end(from, pos, run);
+	upper = upper > pos ? pos : data_end(inner, pos, run);
+	fput(from);
 	fput(inner);
-	return max_t(loff_t, pos, round_down(end,
-					     1LL << split->record.block_shift));
+	/* In steps, since a filesystem may know of no holes. */
+	run = max(below, upper) - pos;
+	run = round_up(clamp(run, 1, DATA_STEP), block);
+	*end = pos + min(run, *end - pos);
+	return false;
 }
 
 /**
@@ -590,62 +658,138 @@ static loff_t common_hole(struct inode *inode, struct veneer_split *split,
 int veneer_split_refill(struct inode *inode, loff_t *pos, loff_t end)
 {
 	struct veneer_split *split = veneer_inode_split(inode);
-	loff_t hole = common_hole(inode, split, *pos, end);
+	loff_t hole = end;
 	int err;
 
-	if (hole > *pos) {
+	if (is_common_hole(inode, split, *pos, &hole)) {
 		*pos = hole;
 		return 0;
 	}
-	end = min(end, *pos + FILL_CHUNK);
+	end = *pos + min(end - *pos, (loff_t)FILL_CHUNK);
 	err = copy_from_below(inode, *pos, end);
 	if (!err)
 		*pos = end;
 	return err;
 }
 
-/* Fills blocks from below, up to FILL_CHUNK bytes of them; holes as holes. */
+/* What a step through a range finds.  The next one may find more. */
+enum step {
+	STEP_ON,		/* nothing */
+	STEP_FOUND,		/* something */
+	STEP_END,		/* nothing, up to the end of the range */
+};
+
+/*
+ * The next blocks from *@pos up to @end that are not in the map and may have
+ * bytes, from there on up to *@to; io_lock is held.
+ *
+ * Return: what of &enum step it is; *@pos has moved.
+ */
+static enum step next_missing(struct inode *inode, struct veneer_split *split,
+			loff_t *pos, loff_t end, loff_t *to)
+{
+	const u8 shift = split->record.block_shift;
+	u64 first, next;
+
+	end = min_t(loff_t, end, split->record.below_size);
+	if (*pos >= end)
+		return STEP_END;
+	first = *pos >> shift;
+	if (veneer_blockmap_run(&split->map, first, (end - 1) >> shift, &next)) {
+		*pos = min_t(u64, next << shift, end);
+		return STEP_ON;
+	}
+	*pos = (loff_t)first << shift;
+	*to = min_t(u64, next << shift, split->record.below_size);
+	if (is_common_hole(inode, split, *pos, to)) {
+		*pos = *to;
+		return STEP_ON;
+	}
+	return STEP_FOUND;
+}
+
+/* Fills some blocks from below; holes as holes.  STEP_END, or 0, or an error. */
 static int fill_some(struct inode *inode, struct veneer_split *split,
 		     loff_t *pos, loff_t end)
 {
 	const u8 shift = split->record.block_shift;
-	u64 first, next;
-	loff_t from, to, hole;
-	int err = 0;
+	loff_t to;
+	int ret = next_missing(inode, split, pos, end, &to);
 
-	end = min_t(loff_t, end, split->record.below_size);
-	if (*pos >= end)
-		return 0;
-	first = *pos >> shift;
-	if (veneer_blockmap_run(&split->map, first, (end - 1) >> shift, &next)) {
-		*pos = next << shift;
-		return 1;
-	}
-	from = (loff_t)first << shift;
-	to = min_t(loff_t, next << shift, split->record.below_size);
-	hole = common_hole(inode, split, from, to);
-	if (hole > from) {
-		to = hole;
-		err = veneer_blockmap_reserve(&split->map, first,
-					      (to - 1) >> shift);
-	} else if (!clone_blocks(inode, from, to)) {
-		to = min(to, from + max_t(loff_t, FILL_CHUNK, 1LL << shift));
-		err = veneer_blockmap_reserve(&split->map, first,
-					      (to - 1) >> shift);
-		if (!err)
-			err = copy_from_below(inode, from, to);
-		if (!err)
+	if (ret != STEP_FOUND)
+		return ret;
+	ret = 0;
+	if (!clone_blocks(inode, *pos, to)) {
+		to = *pos + min(to - *pos,
+				max_t(loff_t, FILL_CHUNK, 1LL << shift));
+		ret = copy_from_below(inode, *pos, to);
+		if (!ret)
 			veneer_count(veneer_mount(inode->i_sb), blocks_copied,
-				     ((to - 1) >> shift) - first + 1);
-	} else {
-		err = veneer_blockmap_reserve(&split->map, first,
-					      (to - 1) >> shift);
+				     ((to - 1) >> shift) - (*pos >> shift) + 1);
 	}
-	if (err)
-		return err;
-	set_blocks(inode, split, first, (to - 1) >> shift);
+	if (!ret)
+		ret = set_blocks(inode, split, *pos >> shift,
+				 (to - 1) >> shift);
 	*pos = to;
-	return 1;
+	return ret;
+}
+
+/* Marks some blocks that the upper has.  STEP_END, or 0, or an error. */
+static int cover_some(struct inode *inode, struct veneer_split *split,
+		      loff_t *pos, loff_t end)
+{
+	const u8 shift = split->record.block_shift;
+	loff_t to;
+	int ret = next_missing(inode, split, pos, end, &to);
+
+	if (ret != STEP_FOUND)
+		return ret;
+	ret = set_blocks(inode, split, *pos >> shift, (to - 1) >> shift);
+	*pos = to;
+	return ret;
+}
+
+typedef int some_fn(struct inode *inode, struct veneer_split *split,
+		    loff_t *pos, loff_t end);
+
+/*
+ * Goes through a range in steps, with io_lock held for one at a time: write-back
+ * waits for it.
+ */
+static int step_by_step(struct inode *inode, some_fn *some, loff_t pos,
+			loff_t end)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	int ret = 0;
+
+	while (!ret) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		mutex_lock(&veneer_inode(inode)->io_lock);
+		ret = some(inode, split, &pos, end);
+		mutex_unlock(&veneer_inode(inode)->io_lock);
+		cond_resched();
+	}
+	return min(ret, 0);
+}
+
+/**
+ * veneer_split_cover - a range of the upper has been changed
+ * @inode: the file, its i_rwsem held for writing
+ * @pos: where it begins
+ * @len: how many bytes; any number
+ *
+ * Marks the blocks in which the upper differs from below: those that are a hole
+ * in both may stay below.  So the map grows with the bytes below, of which
+ * there are no more than somebody has stored, and not with @len.
+ *
+ * Return: 0 or a negative error, and then some of the blocks still show what is
+ * below; %-EINTR for a fatal signal.
+ */
+int veneer_split_cover(struct inode *inode, loff_t pos, loff_t len)
+{
+	return veneer_inode_split(inode) ?
+	       step_by_step(inode, cover_some, pos, pos + len) : 0;
 }
 
 /**
@@ -659,18 +803,16 @@ static int fill_some(struct inode *inode, struct veneer_split *split,
 int veneer_split_fill(struct inode *inode, loff_t pos, loff_t len)
 {
 	struct veneer_split *split = veneer_inode_split(inode);
-	const loff_t end = pos + len;
-	int ret = 1;
+	int err;
 
 	if (!split)
 		return 0;
-	while (ret > 0) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		mutex_lock(&veneer_inode(inode)->io_lock);
-		ret = fill_some(inode, split, &pos, end);
-		mutex_unlock(&veneer_inode(inode)->io_lock);
-		cond_resched();
-	}
-	return ret;
+	err = step_by_step(inode, fill_some, pos, pos + len);
+	if (err || pos)
+		return err;
+	mutex_lock(&veneer_inode(inode)->io_lock);
+	if (len >= split->record.below_size)
+		WRITE_ONCE(split->filled, true);
+	mutex_unlock(&veneer_inode(inode)->io_lock);
+	return 0;
 }

@@ -24,6 +24,9 @@
  *	us: whatever else has the map's name later is not written.  Fixed once
  *	attached, but for veneer_mapfile_install() and veneer_mapfile_forget(),
  *	under @flush_lock; put with the state
+ * @filled: every block that is not in @map is a hole, below and in the upper:
+ *	what is below has no use any more.  Stays true, for what is written
+ *	gets into the map.  Written under veneer_inode.io_lock, read without
  * @finished: the record is gone: the file is whole.  Under @flush_lock
  * @stale: the record on disk says that the file is being cut, which is over.
  *	Under @flush_lock; read without it by veneer_split_unsaved()
@@ -43,6 +46,7 @@ struct veneer_split {
 	struct veneer_record	record;
 	struct veneer_blockmap	map;
 	struct inode		*map_inode;
+	bool			filled;
 	bool			finished;
 	bool			stale;
 	bool			doubtful;
@@ -73,6 +77,8 @@ ssize_t veneer_split_complete_part(struct inode *inode, loff_t pos,
 				   ssize_t done);
 ssize_t veneer_split_end(struct inode *inode, loff_t pos, loff_t len,
 			 ssize_t done);
+int veneer_split_edges(struct inode *inode, loff_t pos, loff_t len);
+int veneer_split_cover(struct inode *inode, loff_t pos, loff_t len);
 ssize_t veneer_split_write_folio(struct inode *inode, struct folio *folio,
 				 size_t len);
 int veneer_split_reserve(struct inode *inode, loff_t pos, loff_t len);
