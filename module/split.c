@@ -686,7 +686,7 @@ enum step {
  * Return: what of &enum step it is; *@pos has moved.
  */
 static enum step next_missing(struct inode *inode, struct veneer_split *split,
-			loff_t *pos, loff_t end, loff_t *to)
+			      loff_t *pos, loff_t end, loff_t *to)
 {
 	const u8 shift = split->record.block_shift;
 	u64 first, next;
