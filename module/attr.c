@@ -190,16 +190,17 @@ static int set_size(struct dentry *dentry, struct iattr *attr)
 		veneer_cache_hold(inode, size);
 		err = setattr_upper(inode, attr);
 		veneer_cache_release(inode);
-		/* After the upper: what has failed to go must still be there. */
-		veneer_cache_cut(inode, old_size);
 		err = veneer_split_cut_end(inode, size, err);
 	}
-	if (err) {
+	if (err)
 		veneer_copyattr(inode);
-		veneer_cache_cut(inode, old_size);
-	} else if (veneer_split_is_complete(inode)) {
+	/*
+	 * After the upper: what has failed to go must still be there.  And without
+	 * its locks: a fault that waits for a layer holds what this waits for.
+	 */
+	veneer_cache_cut(inode, old_size);
+	if (!err && veneer_split_is_complete(inode))
 		err = veneer_split_flush(inode, NULL);
-	}
 	return err;
 }
 

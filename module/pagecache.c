@@ -444,6 +444,9 @@ int veneer_past_cache_begin(struct inode *inode)
 			return err;
 		if (veneer_past_cache_try(inode))
 			return 0;
+		/* Whoever has it mapped may bring pages for ever. */
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		cond_resched();
 	}
 }

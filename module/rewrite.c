@@ -67,7 +67,10 @@ static int write_again(struct file *inner, void *buf, loff_t *pos, loff_t end)
 	return 0;
 }
 
-/* Not cached: data is there, of a hole that is not certain. */
+/*
+ * Not cached: data is there, of a hole that is not certain.  Who serves the upper
+ * may say that the file goes on before where it was asked about.
+ */
 static int refill(struct inode *inode, struct file *inner, loff_t *pos,
 		  loff_t end)
 {
@@ -76,13 +79,13 @@ static int refill(struct inode *inode, struct file *inner, loff_t *pos,
 	if (data == *pos) {
 		loff_t hole = vfs_llseek(inner, *pos, SEEK_HOLE);
 
-		if (hole < 0)
-			return hole;
+		if (hole <= *pos)
+			return hole < 0 ? hole : -EIO;
 		*pos = min(hole, end);
 		return 0;
 	}
-	if (data < 0 && data != -ENXIO)
-		return data;
+	if (data < *pos && data != -ENXIO)
+		return data < 0 ? data : -EIO;
 	return veneer_split_refill(inode, pos,
 				   data < 0 ? end : min(data, end));
 }

@@ -316,7 +316,10 @@ static void note_saved(struct round *round)
 		struct veneer_split *split = veneer_inode_split(member->inode);
 
 		mutex_lock(&split->flush_lock);
-		if (!split->finished)
+		/* An fsync that failed has removed it: what is in it is unsaved. */
+		if (split->map_inode != file_inode(member->map))
+			member->left = true;
+		else if (!split->finished)
 			member->err = veneer_pieces_saved(member->inode, split,
 							  member->pieces);
 		mutex_unlock(&split->flush_lock);
