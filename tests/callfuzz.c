@@ -269,7 +269,11 @@ static void mounts(void)
 		keep(CONTEXT, DO("fspick", "", fspick(AT_FDCWD, at("mnt"), FSPICK_CLOEXEC)));
 		break;
 	case 7:
-		keep(MOUNT, DO("open_tree", "", open_tree(AT_FDCWD, under(4) ? at("mnt") : some_path(),
+		/*
+		 * Of the test's own trees: MNT_FORCE of a clone is for its whole
+		 * filesystem, and a root that comes by network would be gone.
+		 */
+		keep(MOUNT, DO("open_tree", "", open_tree(AT_FDCWD, at(under(4) ? "mnt" : "layer0"),
 							  under(4) ? OPEN_TREE_CLONE : 0)));
 		break;
 	case 8:
