@@ -37,6 +37,8 @@
 #define FAULT_TRIES	2
 /* ...of so many bytes. */
 #define BOUNCE		SZ_32K
+/* How much of it is pinned at a time for a direct request. */
+#define PINNED_PAGES	(SZ_1M / PAGE_SIZE)
 
 static void accessed(struct file *file)
 {
@@ -130,6 +132,119 @@ static void no_faults_end(struct iov_iter *iter)
 	pagefault_enable();
 }
 
+/*
+ * The memory of a piece of a direct request, brought in and held before any
+ * lock is taken, and only then given to the upper.
+ * pages, nr: what is pinned
+ * bvec, iter: the same, for the upper
+ * len: how many bytes the caller's iterator has moved on by
+ */
+struct pinned {
+	struct page	*pages[PINNED_PAGES];
+	struct bio_vec	bvec[PINNED_PAGES];
+	unsigned int	nr;
+	struct iov_iter	iter;
+	size_t		len;
+};
+
+static void unpin(struct pinned *pin, bool dirty)
+{
+	unpin_user_pages_dirty_lock(pin->pages, pin->nr, dirty);
+	kvfree(pin);
+}
+
+/* Adds what one call gets; 0 when there is no room, or nothing left. */
+static ssize_t pin_more(struct pinned *pin, struct iov_iter *iter)
+{
+	struct page **pages = pin->pages + pin->nr;
+	size_t offset;
+	ssize_t got, left;
+
+	got = iov_iter_extract_pages(iter, &pages, iov_iter_count(iter),
+				     PINNED_PAGES - pin->nr, 0, &offset);
+	if (got <= 0)
+		return got;
+	pin->len += got;
+	for (left = got; left > 0; offset = 0) {
+		const size_t part = min_t(size_t, left, PAGE_SIZE - offset);
+
+		bvec_set_page(&pin->bvec[pin->nr], pin->pages[pin->nr], part,
+			      offset);
+		pin->nr++;
+		left -= part;
+	}
+	return got;
+}
+
+/* A piece that is not the last ends where a block does, if it can. */
+static struct pinned *pin(const struct inode *inode, loff_t pos,
+			  struct iov_iter *iter, unsigned int direction)
+{
+	struct pinned *pin = kvmalloc(sizeof(*pin), GFP_KERNEL);
+	ssize_t got;
+	size_t len;
+
+	if (!pin)
+		return ERR_PTR(-ENOMEM);
+	pin->nr = 0;
+	pin->len = 0;
+	do {
+		got = pin_more(pin, iter);
+	} while (got > 0 && pin->nr < PINNED_PAGES && iov_iter_count(iter));
+	if (!pin->len) {
+		kvfree(pin);
+		return ERR_PTR(got ? : -EFAULT);
+	}
+	len = pin->len;
+	if (iov_iter_count(iter)) {
+		const loff_t block =
+			1LL << veneer_block_shift(veneer_mount(inode->i_sb));
+		loff_t end = round_down(pos + (loff_t)len, block);
+
+		if (end <= pos)
+			end = round_down(pos + (loff_t)len, SZ_512);
+		if (end > pos)
+			len = end - pos;
+	}
+	iov_iter_bvec(&pin->iter, direction, pin->bvec, pin->nr, len);
+	return pin;
+}
+
+/* Reads directly from the upper, always waited for here. */
+static ssize_t read_pinned(struct kiocb *iocb, struct iov_iter *iter,
+			   struct file *real, struct backing_file_ctx *ctx)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret, done = 0;
+	struct kiocb sync;
+
+	if (iocb->ki_flags & IOCB_NOWAIT)
+		return -EAGAIN;
+	init_sync_kiocb(&sync, iocb->ki_filp);
+	sync.ki_flags = iocb->ki_flags;
+	sync.ki_pos = iocb->ki_pos;
+	do {
+		struct pinned *mem = pin(inode, sync.ki_pos, iter, ITER_DEST);
+		size_t len;
+
+		ret = PTR_ERR_OR_ZERO(mem);
+		if (ret)
+			break;
+		len = iov_iter_count(&mem->iter);
+		ret = backing_file_read_iter(real, &mem->iter, &sync,
+					     sync.ki_flags, ctx);
+		iov_iter_revert(iter, mem->len - max(ret, 0));
+		unpin(mem, true);
+		if (ret > 0)
+			done += ret;
+		if (ret < (ssize_t)len)
+			break;
+		ret = -EINTR;
+	} while (iov_iter_count(iter) && !fatal_signal_pending(current));
+	iocb->ki_pos = sync.ki_pos;
+	return done ? : ret;
+}
+
 /* Reads what there is room for in memory that is there; -EFAULT for none. */
 static ssize_t read_no_faults(struct kiocb *iocb, struct iov_iter *iter,
 			      size_t len, struct file *real,
@@ -146,8 +261,7 @@ static ssize_t read_no_faults(struct kiocb *iocb, struct iov_iter *iter,
 	no_faults_end(iter);
 	/* On the way to an error it may have moved. */
 	used = len - iov_iter_count(iter);
-	if (ret != -EIOCBQUEUED)
-		iov_iter_revert(iter, used - max(ret, 0));
+	iov_iter_revert(iter, used - max(ret, 0));
 	iov_iter_reexpand(iter, count - max(ret, 0));
 	return ret;
 }
@@ -186,10 +300,6 @@ static ssize_t read_upper(struct kiocb *iocb, struct iov_iter *iter,
 		ret = -EINTR;
 		if (fatal_signal_pending(current))
 			break;
-		/* What follows may be answered later, and then is the answer. */
-		if (done && (iocb->ki_flags & IOCB_DIRECT) &&
-		    !is_sync_kiocb(iocb))
-			break;
 		part = min_t(size_t, FAULT_IN, iov_iter_count(iter));
 		ret = -EFAULT;
 		if (fault_in_iov_iter_writeable(iter, part) == part)
@@ -210,7 +320,9 @@ static ssize_t read_run(struct kiocb *iocb, struct iov_iter *iter,
 		return PTR_ERR(real);
 	if (where == VENEER_FROM_UPPER &&
 	    shares_locks(file_inode(iocb->ki_filp), iter))
-		return read_upper(iocb, iter, real, ctx);
+		return iocb->ki_flags & IOCB_DIRECT ?
+		       read_pinned(iocb, iter, real, ctx) :
+		       read_upper(iocb, iter, real, ctx);
 	return backing_file_read_iter(real, iter, iocb, iocb->ki_flags, ctx);
 }
 
@@ -473,8 +585,7 @@ static ssize_t write_bounced(struct kiocb *iocb, struct iov_iter *iter,
 	if (!folio)
 		return -ENOMEM;
 	copied = copy_from_iter(folio_address(folio), len, iter);
-	/* Less of it would not be aligned. */
-	if (copied == len || (copied && !(iocb->ki_flags & IOCB_DIRECT))) {
+	if (copied) {
 		bvec_set_folio(&bvec, folio, copied, 0);
 		iov_iter_bvec(&bounce, ITER_SOURCE, &bvec, 1, copied);
 		ret = write_part(iocb, &bounce, copied, real, flags);
@@ -482,6 +593,34 @@ static ssize_t write_bounced(struct kiocb *iocb, struct iov_iter *iter,
 	iov_iter_revert(iter, copied - max(ret, 0));
 	folio_put(folio);
 	return ret;
+}
+
+/* Writes directly, from memory that is brought in before any lock is taken. */
+static ssize_t write_pinned(struct kiocb *iocb, struct iov_iter *iter,
+			    struct file *real, int flags)
+{
+	const struct inode *inode = file_inode(iocb->ki_filp);
+	ssize_t ret, done = 0;
+
+	do {
+		struct pinned *mem = pin(inode, iocb->ki_pos, iter,
+					 ITER_SOURCE);
+		size_t len;
+
+		ret = PTR_ERR_OR_ZERO(mem);
+		if (ret)
+			break;
+		len = iov_iter_count(&mem->iter);
+		ret = write_part(iocb, &mem->iter, len, real, flags);
+		iov_iter_revert(iter, mem->len - max(ret, 0));
+		unpin(mem, false);
+		if (ret > 0)
+			done += ret;
+		if (ret < (ssize_t)len)
+			break;
+		ret = -EINTR;
+	} while (iov_iter_count(iter) && !fatal_signal_pending(current));
+	return done ? : ret;
 }
 
 /*
@@ -495,6 +634,8 @@ static ssize_t write_split(struct kiocb *iocb, struct iov_iter *iter,
 	unsigned int failed = 0;
 	ssize_t ret, done = 0;
 
+	if ((iocb->ki_flags & IOCB_DIRECT) && user_backed_iter(iter))
+		return write_pinned(iocb, iter, real, flags);
 	for (;;) {
 		ret = failed < FAULT_TRIES ?
 		      write_part(iocb, iter, part, real, flags) :

@@ -48,7 +48,9 @@
  * user's memory, or while a pipe is empty: that lasts for as long as its owner
  * likes.  So the upper is called with page faults off where its filesystem
  * would copy with its i_rwsem held, and memory that is not there is waited for
- * outside; see io.c, splice.c, and range.c for FIEMAP.  What waits for such
+ * outside.  That does not keep a direct request from mmap_lock, which is held
+ * for as long: its memory is pinned before any of these locks is taken.  See
+ * io.c, splice.c, and range.c for FIEMAP.  What waits for such
  * memory, or for a pipe, holds i_rwsem of the mount's own file at most, which
  * write-back does not take.
  */

@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
@@ -189,6 +190,58 @@ TEST_F(io, uring)
 	uring_close(&u);
 	free(buf[0]);
 	free(buf[1]);
+}
+
+/* Memory of which only the first page is there. */
+static char *half_there(size_t size)
+{
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		abort();
+	*(volatile char *)p = 'x';
+	return p;
+}
+
+TEST_F(io, direct_half_there)
+{
+	struct world *w = &self->w;
+	char *buf[2], *bytes = aligned(65536);
+	int fd[2];
+
+	if (syscall(SYS_io_destroy, 0) && errno == ENOSYS)
+		SKIP(return, "the kernel has no AIO");
+	fd[1] = openat(w->pfd, "d/big", O_RDWR | O_DIRECT | O_CLOEXEC);
+	if (fd[1] < 0)
+		SKIP(return, "the file system below has no O_DIRECT");
+	fd[0] = OK(openat(w->mfd, "d/big", O_RDWR | O_DIRECT | O_CLOEXEC));
+	memset(bytes, 'b', 65536);
+	SAME(pwrite(F(fd), bytes, 65536, 65536));
+
+	buf[0] = half_there(65536);
+	buf[1] = half_there(65536);
+	SAME(aio(F(fd), IOCB_CMD_PREAD, buf[at == w->pfd], 65536, 65536));
+	CHECK(!memcmp(buf[0], buf[1], 65536), "read");
+	OK(munmap(buf[0], 65536));
+	OK(munmap(buf[1], 65536));
+
+	buf[0] = half_there(65536);
+	buf[1] = half_there(65536);
+	SAME(aio(F(fd), IOCB_CMD_PWRITE, buf[at == w->pfd], 65536, 98304));
+	OK(munmap(buf[0], 65536));
+	OK(munmap(buf[1], 65536));
+
+	/* The end of the memory within what is asked for. */
+	buf[0] = half_there(65536);
+	buf[1] = half_there(65536);
+	OK(munmap(buf[0] + 16384, 49152));
+	OK(munmap(buf[1] + 16384, 49152));
+	BOTH_FAIL(EFAULT, pread(F(fd), buf[0] + 16384, 4096, 65536));
+	OK(munmap(buf[0], 16384));
+	OK(munmap(buf[1], 16384));
+	CLOSE_BOTH(fd);
+	free(bytes);
 }
 
 /* Reads the rest of a pipe that holds n bytes. */
