@@ -219,7 +219,8 @@ static int record_ino(struct copy_up *c, const struct path *to, bool linked)
 	    veneer_stack_nlink(veneer_inode(c->inode)->below) > 1)
 		return 0;
 
-	err = veneer_origin_set(to, c->m->options.userxattr, c->inode->i_ino);
+	err = veneer_origin_set(to, c->m->options.userxattr,
+				veneer_show_ino(c->m->nr_fs, c->inode->i_ino));
 	/* Symbolic links and special files may not have attributes at all. */
 	if ((err == -EPERM || err == -EOPNOTSUPP) &&
 	    !S_ISREG(c->stat.mode) && !S_ISDIR(c->stat.mode))
@@ -402,8 +403,7 @@ static int copy_up_object(struct copy_up *c)
 	veneer_fileattr_copied(c->inode);
 	/* The number that it will be found to have from now on. */
 	if (!c->keeps_ino && !vi->nameless)
-		c->inode->i_ino = veneer_map_ino(c->m->upper_fsid,
-						 d_inode(temp)->i_ino);
+		c->inode->i_ino = veneer_upper_ino(c->m, temp);
 	WRITE_ONCE(vi->unsynced,
 		   vi->nameless ? VENEER_SYNCED : VENEER_UNSYNCED_NAME);
 	veneer_inode_set_upper(c->inode, temp);

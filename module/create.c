@@ -287,8 +287,7 @@ static struct inode *adopt(struct inode *fresh, struct dentry *upper, bool cdev0
 		.upper	= upper,
 		.whole	= true,
 		.cdev0	= cdev0,
-		.ino	= veneer_map_ino(veneer_mount(sb)->upper_fsid,
-					 d_inode(upper)->i_ino),
+		.ino	= veneer_upper_ino(veneer_mount(sb), upper),
 	};
 	struct inode *inode = veneer_inode_get(sb, fresh, &found);
 

@@ -41,7 +41,8 @@ int veneer_dir_halves(struct inode *dir, const struct veneer_listing **listing,
 	return PTR_ERR_OR_ZERO(*names);
 }
 
-static bool emit_below(const struct veneer_listing *listing,
+static bool emit_below(const struct veneer_mount *m,
+		       const struct veneer_listing *listing,
 		       const struct veneer_names *names,
 		       struct dir_context *ctx)
 {
@@ -59,7 +60,8 @@ static bool emit_below(const struct veneer_listing *listing,
 		if (entry && entry->hidden)
 			continue;
 		if (!dir_emit(ctx, name->name, name->len,
-			      entry ? entry->ino : name->ino,
+			      entry ? entry->ino :
+				      veneer_show_ino(m->nr_fs, name->ino),
 			      entry ? entry->type : name->type))
 			return false;
 	}
@@ -120,7 +122,7 @@ static int veneer_iterate(struct file *file, struct dir_context *ctx)
 
 	if (listing) {
 		first += listing->nr;
-		if (!emit_below(listing, names, ctx))
+		if (!emit_below(veneer_mount(dir->i_sb), listing, names, ctx))
 			return 0;
 	}
 	if (names)

@@ -60,7 +60,8 @@ static bool is_known_by_below(const struct inode *inode)
 {
 	const struct veneer_inode *vi = veneer_inode(inode);
 
-	if (!vi->below || inode->i_ino != veneer_stack_ino(vi->below))
+	if (!vi->below ||
+	    inode->i_ino != veneer_below_ino(veneer_mount(inode->i_sb), vi->below))
 		return false;
 	/* One of several names that part at the copy-up: all show one number. */
 	if (!S_ISDIR(inode->i_mode) && !vi->links &&
@@ -220,7 +221,7 @@ static struct dentry *search_upper(struct super_block *sb, struct dentry *real)
 	ret = veneer_origin_get(&path, m->options.userxattr, &ino);
 	if (ret < 0 && ret != -EUCLEAN)
 		return ERR_PTR(ret);
-	found = veneer_search(sb, ino);
+	found = veneer_search(sb, veneer_show_ino(m->nr_fs, ino));
 	if (IS_ERR(found))
 		return found;
 	upper = veneer_upper(d_inode(found));
@@ -275,7 +276,7 @@ static struct dentry *find_below(struct super_block *sb, struct handle *handle,
 	found = walk_like(sb, below, m->stack->s_root);
 	if (!IS_ERR(found))
 		found = check(found, d_inode(found)->i_ino ==
-				     veneer_stack_ino(below));
+				     veneer_below_ino(m, below));
 	/* One of its names is gone, but maybe not all. */
 	if (found == ERR_PTR(-ESTALE) && m->upper &&
 	    veneer_links_wanted(m, below)) {

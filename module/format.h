@@ -25,8 +25,7 @@
  * struct veneer_origin_disk - value of "veneer.origin"
  * @version: %VENEER_ORIGIN_VERSION
  * @pad: zero
- * @ino: the inode number that the mount showed before the copy-up, and goes
- *	on showing
+ * @ino: the full inode number before the copy-up, see ino.c
  *
  * Carried by an object of the upper that was copied up from the stack.
  */

@@ -229,8 +229,7 @@ void veneer_inode_lost_name(struct inode *inode)
 bool veneer_has_origin(const struct inode *inode)
 {
 	return inode->i_ino !=
-	       veneer_map_ino(veneer_mount(inode->i_sb)->upper_fsid,
-			      d_inode(veneer_upper(inode))->i_ino);
+	       veneer_upper_ino(veneer_mount(inode->i_sb), veneer_upper(inode));
 }
 
 /* One class for each depth: a layer may be a mount of ours too. */

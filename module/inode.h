@@ -7,6 +7,7 @@
 #include <linux/path.h>
 #include <linux/writeback.h>
 
+#include "ino.h"
 #include "kept.h"
 #include "mount.h"
 
@@ -203,7 +204,7 @@ static inline void veneer_inode_set_whole(struct inode *inode)
  * @links: the object's record, if it has several names below; taken over
  * @complete: called before the inode can be used when it is a new one without
  *	an upper, to find that if another name has brought it; or %NULL
- * @ino: the inode number to show
+ * @ino: the inode number to show, see ino.c
  * @whole: of a regular file: all data is in the upper
  * @has_map: of one that is not: there is a block map
  * @cut: of one that is not: a truncation was interrupted
@@ -225,6 +226,30 @@ struct veneer_found {
 	bool		cdev0;
 	unsigned int	prot;
 };
+
+/**
+ * veneer_upper_ino - the inode number that a mount shows of an object
+ * @m: the mount
+ * @upper: an object of the upper that has no other number recorded
+ */
+static inline u64 veneer_upper_ino(const struct veneer_mount *m,
+				   const struct dentry *upper)
+{
+	return veneer_show_ino(m->nr_fs,
+			       veneer_map_ino(m->upper_fsid,
+					      d_inode(upper)->i_ino));
+}
+
+/**
+ * veneer_below_ino - the inode number that a mount shows of an object
+ * @m: the mount
+ * @below: the object, in the stack
+ */
+static inline u64 veneer_below_ino(const struct veneer_mount *m,
+				   const struct dentry *below)
+{
+	return veneer_show_ino(m->nr_fs, veneer_stack_ino(below));
+}
 
 struct inode *veneer_inode_get(struct super_block *sb, struct inode *fresh,
 			       struct veneer_found *found);

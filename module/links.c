@@ -692,6 +692,7 @@ void veneer_links_lost_name(struct inode *inode)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct dentry *upper = veneer_upper(inode);
+	const struct dentry *below = veneer_inode(inode)->below;
 	const struct veneer_links *links = veneer_inode(inode)->links;
 	struct entry *entry;
 
@@ -701,7 +702,8 @@ void veneer_links_lost_name(struct inode *inode)
 
 	mutex_lock(&m->links.lock);
 	remove_entry(m, upper);
-	entry = m->links.ready ? first_entry(&m->links, inode->i_ino) : NULL;
+	entry = m->links.ready ? first_entry(&m->links, veneer_stack_ino(below)) :
+			   NULL;
 	while (entry && entry->id != links->id)
 		entry = next_entry(entry);
 	if (entry) {

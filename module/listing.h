@@ -12,7 +12,7 @@
 
 /**
  * struct veneer_name - one name
- * @ino: inode number that the mount shows
+ * @ino: full inode number, see ino.c
  * @hash: veneer_name_hash() of the name
  * @layer: the layer that it comes from
  * @len: length of @name

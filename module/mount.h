@@ -88,6 +88,7 @@
  * @upper_claimed: @upper's root is marked as in use by us
  * @work_claimed: @workdir is
  * @upper_fsid: number of the upper's filesystem, for veneer_map_ino()
+ * @nr_fs: how many filesystems its objects are on, for veneer_show_ino()
  * @temp_id: makes names in @work
  * @wb_err: the state of the write-back errors of the upper's filesystem: on a
  *	volatile mount when it was mounted; on any other, as far as they were
@@ -133,6 +134,7 @@ struct veneer_mount {
 	bool			upper_claimed;
 	bool			work_claimed;
 	unsigned int		upper_fsid;
+	unsigned int		nr_fs;
 	atomic_t		temp_id;
 	errseq_t		wb_err;
 	long			namelen;

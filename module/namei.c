@@ -35,7 +35,7 @@
  * @metacopy: a file's data is where overlayfs's rules say
  * @data_err: a file's data cannot be had, and why
  * @has_origin: @ino counts
- * @ino: the inode number that it had below
+ * @ino: the full inode number that it had below
  * @cdev0: it stands for a character device 0:0
  * @prot: S_IMMUTABLE and S_APPEND, as marked
  */
@@ -289,7 +289,7 @@ static int found_below(struct veneer_mount *m, struct veneer_found *found)
 	struct path real;
 	int ret;
 
-	found->ino = veneer_stack_ino(found->below);
+	found->ino = veneer_below_ino(m, found->below);
 	if (!d_is_reg(found->below))
 		return 0;
 
@@ -312,9 +312,8 @@ static void found_upper(struct veneer_mount *m, struct upper_facts *facts,
 	found->cut = facts->record.flags & VENEER_SPLIT_CUT;
 	found->whole = !facts->record.path && !facts->metacopy &&
 		       !facts->data_err;
-	found->ino = facts->has_origin ? facts->ino :
-		     veneer_map_ino(m->upper_fsid,
-				    d_inode(found->upper)->i_ino);
+	found->ino = facts->has_origin ? veneer_show_ino(m->nr_fs, facts->ino) :
+					 veneer_upper_ino(m, found->upper);
 }
 
 /* Has the object been copied up through another of its names? */
@@ -456,7 +455,7 @@ int veneer_root_inode(struct super_block *sb, struct inode **inode)
 	struct veneer_found found = {
 		.upper	= m->upper ? dget(m->upper->mnt_root) : NULL,
 		.below	= dget(m->stack->s_root),
-		.ino	= veneer_stack_ino(m->stack->s_root),
+		.ino	= veneer_below_ino(m, m->stack->s_root),
 	};
 
 	if (m->upper) {

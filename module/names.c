@@ -152,7 +152,7 @@ struct read_ctx {
 	struct dir_context	ctx;
 	struct veneer_names	*names;
 	const struct veneer_listing *listing;
-	unsigned int		fsid;
+	const struct veneer_mount *m;
 	bool			is_root;
 	bool			impure;
 	unsigned int		seen;
@@ -186,7 +186,8 @@ static bool read_actor(struct dir_context *ctx, const char *name, int len,
 		rc->err = -ENOMEM;
 		return false;
 	}
-	entry->ino = veneer_map_ino(rc->fsid, ino);
+	entry->ino = veneer_show_ino(rc->m->nr_fs,
+				     veneer_map_ino(rc->m->upper_fsid, ino));
 	entry->type = type;
 	/* What covers something below may show a number that it had there. */
 	entry->look = rc->impure || entry->index == VENEER_NAME_BELOW ||
@@ -201,6 +202,7 @@ static int look_up_entry(struct veneer_mount *m, struct dentry *dir,
 	const bool userxattr = m->options.userxattr;
 	struct path path = { .mnt = m->upper };
 	int ret = 1;
+	u64 ino;
 
 	path.dentry = veneer_lookup_unlocked(veneer_upper_idmap(m), entry->name,
 					     dir);
@@ -221,7 +223,9 @@ static int look_up_entry(struct veneer_mount *m, struct dentry *dir,
 		if (ret > 0)
 			entry->type = DT_CHR;
 		if (ret >= 0)
-			ret = veneer_origin_get(&path, userxattr, &entry->ino);
+			ret = veneer_origin_get(&path, userxattr, &ino);
+		if (ret > 0)
+			entry->ino = veneer_show_ino(m->nr_fs, ino);
 		/* As in a lookup: the number is all that is wrong. */
 		if (ret == -EUCLEAN)
 			ret = 0;
@@ -239,7 +243,7 @@ static int names_read(struct inode *dir, struct veneer_names *names,
 		.ctx.actor	= read_actor,
 		.names		= names,
 		.listing	= listing,
-		.fsid		= m->upper_fsid,
+		.m		= m,
 		.is_root	= dir == d_inode(dir->i_sb->s_root),
 	};
 	struct rb_node *node, *next;

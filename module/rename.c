@@ -321,9 +321,7 @@ static int rename_all(struct veneer_mount *m, struct side *old,
 	note_names(old, new, flags);
 	if (cdev0)
 		veneer_names_set(old->dir, name->name, name->len,
-				 veneer_map_ino(m->upper_fsid,
-						d_inode(cdev0)->i_ino),
-				 DT_CHR);
+				 veneer_upper_ino(m, cdev0), DT_CHR);
 	return 0;
 }
 

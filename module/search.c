@@ -261,7 +261,8 @@ static struct dentry *go_on(struct dentry *at, struct dentry **chain,
 	}
 	if (!IS_ERR(at) &&
 	    (d_is_negative(at) ||
-	     d_inode(at)->i_ino != veneer_stack_ino(chain[0]))) {
+	     d_inode(at)->i_ino !=
+	     veneer_below_ino(veneer_mount(at->d_sb), chain[0]))) {
 		dput(at);
 		at = ERR_PTR(-ESTALE);
 	}
@@ -316,7 +317,8 @@ struct inode *veneer_search_cached(struct super_block *sb,
 struct dentry *veneer_search_below(struct super_block *sb,
 				   struct dentry *below)
 {
-	struct dentry *root = veneer_mount(sb)->stack->s_root;
+	const struct veneer_mount *m = veneer_mount(sb);
+	struct dentry *root = m->stack->s_root;
 	struct dentry *found = ERR_PTR(-ENOMEM), *at, **chain;
 	struct search search = {};
 	unsigned int nr = 0;
@@ -333,7 +335,7 @@ struct dentry *veneer_search_below(struct super_block *sb,
 		goto out;
 	for (at = below; at != root; at = at->d_parent) {
 		chain[search.nr] = at;
-		ino[search.nr++] = veneer_stack_ino(at);
+		ino[search.nr++] = veneer_below_ino(m, at);
 	}
 
 	search.ino = ino;

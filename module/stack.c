@@ -14,6 +14,7 @@
 #include <linux/statfs.h>
 
 #include "compat.h"
+#include "ino.h"
 #include "kept.h"
 #include "log.h"
 #include "marks.h"
@@ -59,20 +60,7 @@ unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev)
 }
 
 /**
- * veneer_map_ino - the inode number that a mount shows
- * @fsid: the filesystem that the object is on
- * @ino: its inode number there
- *
- * The first filesystem's numbers are shown as they are, so an image that is
- * all on one filesystem keeps them.
- */
-u64 veneer_map_ino(unsigned int fsid, u64 ino)
-{
-	return ino ^ ((u64)fsid << 48);
-}
-
-/**
- * veneer_stack_map_ino - the inode number that a mount shows
+ * veneer_stack_map_ino - the full inode number of an object of a layer
  * @stack: the stack
  * @layer: the layer that the object is in
  * @ino: its inode number there

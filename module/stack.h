@@ -94,7 +94,6 @@ void veneer_stack_for_each(void (*fn)(const struct veneer_stack *stack,
 unsigned int veneer_stack_count(void);
 
 unsigned int veneer_stack_fsid(const struct veneer_stack *stack, dev_t dev);
-u64 veneer_map_ino(unsigned int fsid, u64 ino);
 u64 veneer_stack_map_ino(const struct veneer_stack *stack, unsigned int layer,
 			 u64 ino);
 

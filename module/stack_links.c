@@ -273,7 +273,7 @@ int veneer_stack_links_apply(const struct veneer_stack *stack,
 }
 
 /**
- * veneer_stack_links_ino - the inode number that mounts show
+ * veneer_stack_links_ino - the full inode number of an object of a layer
  * @stack: the stack, its table prepared
  * @layer: the layer that the object is in
  * @ino: its inode number there

@@ -250,6 +250,7 @@ static int take_upper(struct fs_context *fc, struct veneer_mount *m,
 	if (err)
 		return err;
 	m->upper_fsid = veneer_stack_fsid(veneer_stack(m->stack), stat.dev);
+	m->nr_fs = max(m->nr_fs, m->upper_fsid + 1);
 	return set_namelen(m, &options->upper);
 }
 
@@ -282,6 +283,7 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	err = PTR_ERR_OR_ZERO(stack);
 	if (!err) {
 		m->stack = stack;
+		m->nr_fs = veneer_stack(stack)->nr_fs;
 		veneer_stack_count_mounts(stack, 1);
 		if (options->upper.dentry)
 			err = take_upper(fc, m, options);

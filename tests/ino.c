@@ -6,6 +6,7 @@
 #include "testing.h"
 
 #include <dirent.h>
+#include <stdint.h>
 #include <sys/sysmacros.h>
 
 WORLD_FIXTURE(ino);
@@ -166,7 +167,9 @@ static int collect(const char *root, ino_t *out, int n, int room, dev_t dev)
 
 		if (!strcmp(de->d_name, ".") || !strcmp(de->d_name, ".."))
 			continue;
-		if (lstat(path, &st) || st.st_dev != dev)
+		/* Where another filesystem is mounted d_ino is what it covers. */
+		if (lstat(path, &st) || st.st_dev != dev ||
+		    de->d_ino != st.st_ino)
 			n = -1;
 		else
 			out[n++] = st.st_ino;
@@ -270,7 +273,93 @@ TEST_F(far, numbers)
 		qsort(all, n > 0 ? n : 0, sizeof(*all), by_number);
 		for (int i = 1; i < n; i++)
 			CHECK(all[i] != all[i - 1], "%lu twice", (long)all[i]);
+		CHECK(n < 1 || world_is_overlay() || all[n - 1] <= UINT32_MAX,
+		      "%lu has no room in 32 bits", (long)all[n - 1]);
 		OK(world_remount(w));
+	}
+}
+
+/*
+ * The upper on another filesystem than the layer: what is small there is small
+ * here, as a program with 32 bits for it fails on the rest.
+ */
+FIXTURE(elsewhere)
+{
+	struct world w;
+};
+
+FIXTURE_SETUP(elsewhere)
+{
+	struct world *w = &self->w;
+	char path[64];
+
+	if (world_is_overlay())
+		SKIP(return, "overlayfs has numbers beyond 32 bits or several devices");
+	OK(world_begin(w, IN_LAYER));
+	w->no_compare = true;
+	OK(world_upper_on(w, "tmpfs", NULL));
+	OK(put_dir(w, "d", 0755));
+	OK(put_dir(w, "d/sub", 0755));
+	for (int i = 0; i < FILES; i++) {
+		snprintf(path, sizeof(path), "d/%d", i);
+		OK(put_text(w, path, path));
+	}
+	OK(link(L("d/0"), L("d/sub/link")));
+	OK(world_mount(w));
+}
+
+FIXTURE_TEARDOWN(elsewhere)
+{
+	if (!world_is_overlay())
+		FINISH(&self->w);
+}
+
+TEST_F(elsewhere, narrow)
+{
+	struct world *w = &self->w;
+	ino_t first = number(w, "d/0"), sub = number(w, "d/sub");
+	ino_t dir = number(w, "d"), made = 0;
+	static ino_t all[1000];
+	char path[64];
+	int n;
+
+	/* Changed, made, moved, with a second name, with another type. */
+	for (int i = 1; i < FILES; i += 3) {
+		snprintf(path, sizeof(path), "d/%d", i);
+		OK(fchmodat(w->mfd, path, 0600, 0));
+		snprintf(path, sizeof(path), "d/new%d", i);
+		OK(mknodat(w->mfd, path, S_IFREG | 0644, 0));
+	}
+	OK(mkdirat(w->mfd, "d/made", 0755));
+	OK(symlinkat("to", w->mfd, "d/made/symlink"));
+	OK(mknodat(w->mfd, "d/made/fifo", S_IFIFO | 0644, 0));
+	OK(renameat(w->mfd, "d/sub", w->mfd, "d/made/sub"));
+	OK(renameat(w->mfd, "d/2", w->mfd, "moved"));
+	OK(write_text(M("d/0"), "changed\n"));
+	made = number(w, "d/made");
+	for (int round = 0; round < 3; round++) {
+		struct stat st;
+
+		STILL(first, "d/0");
+		STILL(first, "d/made/sub/link");
+		STILL(sub, "d/made/sub");
+		STILL(dir, "d");
+		STILL(made, "d/made");
+		OK(stat(w->mnt, &st));
+		CHECK(st.st_ino <= UINT32_MAX, "the root's %lu", (long)st.st_ino);
+		OK(unlinkat(w->mfd, "d/made/sub/link", 0));
+		n = collect(w->mnt, all, 0, ARRAY_SIZE(all), st.st_dev);
+		CHECK(n > FILES, "%d objects whose d_ino is st_ino", n);
+		qsort(all, n > 0 ? n : 0, sizeof(*all), by_number);
+		for (int i = 1; i < n; i++)
+			CHECK(all[i] != all[i - 1], "%lu twice", (long)all[i]);
+		CHECK(n < 1 || all[n - 1] <= UINT32_MAX,
+		      "%lu has no room in 32 bits", (long)all[n - 1]);
+		OK(linkat(w->mfd, "d/0", w->mfd, "d/made/sub/link", 0));
+		if (round)
+			OK(world_remount(w));
+		else
+			OK(drop_caches());
 	}
 }
 
