@@ -47,6 +47,12 @@ unsigned int veneer_real_flags(unsigned int flags)
 	return flags | O_NOATIME | __FMODE_NONOTIFY;
 }
 
+/*
+ * What an open file of the mount can when the real file can that it begins with.
+ * So open(2) and fcntl(2) refuse O_DIRECT where that one does.
+ */
+#define OF_REAL	(FMODE_NOWAIT | FMODE_CAN_ODIRECT)
+
 static struct file *open_real(const struct file *file, unsigned int where)
 {
 	const struct inode *inode = file_inode(file);
@@ -195,7 +201,7 @@ int veneer_file_adopt(struct file *file, struct file *real)
 		return -ENOMEM;
 	vf->real[VENEER_FROM_UPPER] = real;
 	file->private_data = vf;
-	file->f_mode |= real->f_mode & FMODE_NOWAIT;
+	file->f_mode |= real->f_mode & OF_REAL;
 	return 0;
 }
 
@@ -266,7 +272,7 @@ static int veneer_open(struct inode *inode, struct file *file)
 		veneer_file_drop(file);
 		return PTR_ERR(real);
 	}
-	file->f_mode |= real->f_mode & FMODE_NOWAIT;
+	file->f_mode |= real->f_mode & OF_REAL;
 	return 0;
 }
 

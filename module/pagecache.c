@@ -120,8 +120,6 @@ const struct address_space_operations veneer_address_operations = {
 	.dirty_folio		= filemap_dirty_folio,
 	.migrate_folio		= filemap_migrate_folio,
 	.error_remove_folio	= generic_error_remove_folio,
-	/* Says that O_DIRECT may be tried; the real file decides. */
-	.direct_IO		= noop_direct_IO,
 };
 
 /**

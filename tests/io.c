@@ -537,4 +537,54 @@ TEST_F(io, swap)
 	SAME_TREES(w);
 }
 
+/* A layer whose filesystem has no O_DIRECT: nor has the mount's file. */
+PLAIN_FIXTURE(io_indirect);
+
+FIXTURE_SETUP(io_indirect)
+{
+	struct world *w = &self->w;
+
+	OK(world_begin(w, IN_LAYER));
+	w->no_compare = true;
+	OK(mount("layer", w->layer[0], "ramfs", 0, NULL));
+	OK(write_text(L("file"), "no O_DIRECT\n"));
+	OK(world_mount(w));
+}
+
+WORLD_TEARDOWN(io_indirect)
+
+TEST_F(io_indirect, refused)
+{
+	struct world *w = &self->w;
+	char text[] = "no O_DIRECT\n", *buf = aligned(8192);
+	int fd, flags, plain;
+
+	FAILS(EINVAL, openat(w->mfd, "file", O_RDONLY | O_DIRECT | O_CLOEXEC));
+	fd = OK(openat(w->mfd, "file", O_RDONLY | O_CLOEXEC));
+	FAILS(EINVAL, fcntl(fd, F_SETFL, O_DIRECT));
+	EXPECT_EQ(strlen(text), OK(read(fd, buf, 4096)));
+	CHECK(!memcmp(buf, text, strlen(text)), "other bytes");
+	close(fd);
+
+	/* Once it is copied up it is the upper that can, or not. */
+	OK(store_at(M("file"), "NO", 2, 0));
+	plain = open(join(w->upper, "probe"), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600);
+	fd = OK(openat(w->mfd, "file", O_RDWR | O_CLOEXEC));
+	flags = fcntl(fd, F_SETFL, O_DIRECT);
+	CHECK((flags < 0) == (plain < 0), "after the copy-up: %d, in the upper: %d", flags, plain);
+	memcpy(text, "NO", 2);
+	EXPECT_EQ(strlen(text), OK(pread(fd, buf, 4096, 0)));
+	CHECK(!memcmp(buf, text, strlen(text)), "other bytes after the copy-up");
+	if (!flags) {
+		memset(buf, 'd', 4096);
+		EXPECT_EQ(4096, OK(pwrite(fd, buf, 4096, 4096)));
+		EXPECT_EQ(4096, OK(pread(fd, buf + 4096, 4096, 4096)));
+		CHECK(!memcmp(buf, buf + 4096, 4096), "what was written is read");
+	}
+	close(fd);
+	if (plain >= 0)
+		close(plain);
+	free(buf);
+}
+
 TEST_HARNESS_MAIN
