@@ -13,12 +13,14 @@
 /* Needs what that declares. */
 #include <linux/fileattr.h>
 #include <linux/mount.h>
+#include <linux/security.h>
 
 #include "compat.h"
 #include "copyup.h"
 #include "fileattr.h"
 #include "inode.h"
 #include "marks.h"
+#include "real.h"
 
 #define PROT	(S_IMMUTABLE | S_APPEND)
 
@@ -36,6 +38,33 @@ static void set_prot(struct inode *inode, unsigned int prot)
 	spin_unlock(&inode->i_lock);
 }
 
+/*
+ * For a file that is open, fileattr_get() and fileattr_set() stand for an ioctl(2)
+ * on the real object, which a security module has a say in.  It has been asked
+ * about the caller and the mount's object; this asks about the mounter.
+ */
+static int may_ioctl(const struct path *real, const struct fileattr *fa, bool set)
+{
+	const umode_t type = d_inode(real->dentry)->i_mode & S_IFMT;
+	struct file *file;
+	unsigned int cmd;
+	int err;
+
+	/* Nothing else can be opened to do an ioctl() on it. */
+	if (type != S_IFREG && type != S_IFDIR)
+		return 0;
+	file = veneer_real_open(real, type, O_RDONLY);
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	if (set)
+		cmd = fa->fsx_valid ? FS_IOC_FSSETXATTR : FS_IOC_SETFLAGS;
+	else
+		cmd = fa->fsx_valid ? FS_IOC_FSGETXATTR : FS_IOC_GETFLAGS;
+	err = security_file_ioctl(file, cmd, 0);
+	fput(file);
+	return err;
+}
+
 int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 {
 	struct inode *inode = d_inode(dentry);
@@ -44,7 +73,9 @@ int veneer_fileattr_get(struct dentry *dentry, struct fileattr *fa)
 
 	CLASS(veneer_cred, cred)(veneer_cred(dentry->d_sb));
 	veneer_inode_real(inode, &real);
-	err = vfs_fileattr_get(real.dentry, fa);
+	err = may_ioctl(&real, fa, false);
+	if (!err)
+		err = vfs_fileattr_get(real.dentry, fa);
 	if (err)
 		return err;
 	if (inode->i_flags & S_IMMUTABLE) {
@@ -73,8 +104,10 @@ static int set_on_upper(struct inode *inode, struct fileattr *fa)
 	fa->flags &= ~(FS_IMMUTABLE_FL | FS_APPEND_FL);
 	fa->fsx_xflags &= ~(FS_XFLAG_IMMUTABLE | FS_XFLAG_APPEND);
 
+	err = may_ioctl(&path, fa, true);
 	/* This may refuse a flag, and takes those away that we do not set. */
-	err = vfs_fileattr_set(veneer_upper_idmap(m), path.dentry, fa);
+	if (!err)
+		err = vfs_fileattr_set(veneer_upper_idmap(m), path.dentry, fa);
 	if (err || prot == veneer_inode(inode)->prot)
 		return err;
 	err = veneer_prot_set(&path, m->options.userxattr, prot);
