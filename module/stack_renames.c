@@ -8,29 +8,29 @@
  * that is rare.  So a table is made, once for each stack and not before it is
  * needed: of every directory of a layer that is part of a directory of the stack
  * under another name.  What is under one of these has the same names as in its
- * layer, up to the next of these.
+ * layer, up to the next of these.  How many there are is for whoever made the
+ * layers to say, so the table is as large as they are many.
  *
  * Only a layer that has others under it can rename a directory of theirs, and
  * has all directories over its name, too.  So those of the stack that the
  * lowest layer alone has are not looked at: of an image, most.
  */
 #include <linux/fs.h>
-#include <linux/hashtable.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
+#include "listing.h"
 #include "stack.h"
 #include "stack_inode.h"
 #include "stack_renames.h"
 
-#define TABLE_BITS	6
-
 /**
  * struct stack_rename - one directory of a layer that was renamed
- * @node: in veneer_stack_renames.table
+ * @node: in veneer_stack_renames.found, then in its table
  * @from: the directory; a reference, so that its inode stays what it is
  * @path: where it is in the stack
  */
@@ -46,12 +46,18 @@ struct stack_rename {
  *	read, and no handle is decoded
  * @ready: the table is complete, but for directories that could not be read
  *	when it was made.  Set once under @lock, read without
+ * @found: those that are not in the table yet.  Under @lock
+ * @nr: how many.  Under @lock
  * @table: the table, by the inode of the directory; never changes once @ready
+ * @bits: log2 of its size, likewise
  */
 struct veneer_stack_renames {
-	struct mutex	lock;		/* as said above */
-	bool		ready;
-	DECLARE_HASHTABLE(table, TABLE_BITS);
+	struct mutex		lock;	/* as said above */
+	bool			ready;
+	struct hlist_head	found;
+	unsigned int		nr;
+	struct hlist_head	*table;
+	unsigned int		bits;
 };
 
 /* A directory of the stack that is yet to be read; a reference. */
@@ -71,21 +77,23 @@ struct veneer_stack_renames *veneer_stack_renames_alloc(void)
 	if (!renames)
 		return NULL;
 	mutex_init(&renames->lock);
-	hash_init(renames->table);
 	return renames;
 }
 
-static void clear_table(struct veneer_stack_renames *renames)
+static void drop(struct stack_rename *rename)
+{
+	hlist_del(&rename->node);
+	dput(rename->from.dentry);
+	kfree(rename);
+}
+
+static void drop_all(struct hlist_head *list)
 {
 	struct stack_rename *rename;
 	struct hlist_node *next;
-	int bucket;
 
-	hash_for_each_safe(renames->table, bucket, next, rename, node) {
-		hash_del(&rename->node);
-		dput(rename->from.dentry);
-		kfree(rename);
-	}
+	hlist_for_each_entry_safe(rename, next, list, node)
+		drop(rename);
 }
 
 /**
@@ -96,24 +104,62 @@ void veneer_stack_renames_free(struct veneer_stack_renames *renames)
 {
 	if (!renames)
 		return;
-	clear_table(renames);
+	for (u32 i = 0; renames->table && i < BIT(renames->bits); i++)
+		drop_all(&renames->table[i]);
+	kvfree(renames->table);
 	mutex_destroy(&renames->lock);
 	kfree(renames);
 }
 
-static const struct stack_rename *find(const struct veneer_stack *stack,
+static struct hlist_head *bucket(const struct veneer_stack_renames *renames,
+				 const struct inode *inode)
+{
+	u32 hash = veneer_name_hash((const char *)&inode, sizeof(inode));
+
+	return &renames->table[hash & (BIT(renames->bits) - 1)];
+}
+
+static const struct stack_rename *find(const struct veneer_stack_renames *renames,
 				       unsigned int layer,
 				       const struct inode *inode)
 {
 	const struct stack_rename *rename;
 
-	hash_for_each_possible(stack->renames->table, rename, node,
-			       (unsigned long)inode) {
+	hlist_for_each_entry(rename, bucket(renames, inode), node) {
 		if (rename->from.layer == layer &&
 		    d_inode(rename->from.dentry) == inode)
 			return rename;
 	}
 	return NULL;
+}
+
+/*
+ * Makes the table of what was found.  Redirects may lead to one directory from
+ * many: of those the one that was found last counts, and the others would make a
+ * bucket long.
+ */
+static int make_table(struct veneer_stack_renames *renames)
+{
+	struct stack_rename *rename;
+	struct hlist_node *next;
+
+	renames->bits = min(order_base_2(max(renames->nr, 1U)), 31);
+	renames->table = kvcalloc(BIT(renames->bits), sizeof(*renames->table),
+				  GFP_KERNEL_ACCOUNT);
+	if (!renames->table)
+		return -ENOMEM;
+	hlist_for_each_entry_safe(rename, next, &renames->found, node) {
+		struct inode *inode = d_inode(rename->from.dentry);
+
+		if (find(renames, rename->from.layer, inode)) {
+			drop(rename);
+		} else {
+			hlist_del(&rename->node);
+			hlist_add_head(&rename->node, bucket(renames, inode));
+		}
+		cond_resched();
+	}
+	return 0;
 }
 
 static int add(struct veneer_stack_renames *renames,
@@ -127,8 +173,8 @@ static int add(struct veneer_stack_renames *renames,
 		return -ENOMEM;
 	rename->from = (struct veneer_at) { dget(from->dentry), from->layer };
 	memcpy(rename->path, path, size);
-	hash_add(renames->table, &rename->node,
-		 (unsigned long)d_inode(from->dentry));
+	hlist_add_head(&rename->node, &renames->found);
+	renames->nr++;
 	return 0;
 }
 
@@ -269,11 +315,14 @@ static int prepare(struct super_block *sb)
 		return -EINTR;
 	if (!renames->ready) {
 		err = load(sb, renames);
-		if (err)
-			clear_table(renames);
-		else
+		if (!err)
+			err = make_table(renames);
+		drop_all(&renames->found);
+		renames->nr = 0;
+		if (!err) {
 			/* Pairs with the acquire above. */
 			smp_store_release(&renames->ready, true);
+		}
 	}
 	mutex_unlock(&renames->lock);
 	return err;
@@ -296,7 +345,6 @@ struct dentry *veneer_stack_renames_walk(struct super_block *sb,
 					 unsigned int layer,
 					 struct dentry *real, const char *path)
 {
-	const struct veneer_stack *stack = veneer_stack(sb);
 	const struct stack_rename *rename;
 	const char *rest = path + strlen(path);
 	struct dentry *at, *found;
@@ -309,7 +357,7 @@ struct dentry *veneer_stack_renames_walk(struct super_block *sb,
 
 	/* The nearest one is what counts. */
 	at = dget(real);
-	while (!(rename = find(stack, layer, d_inode(at))) &&
+	while (!(rename = find(veneer_stack(sb)->renames, layer, d_inode(at))) &&
 	       rest > path) {
 		struct dentry *parent = dget_parent(at);
 
