@@ -355,6 +355,12 @@ static const struct vm_operations_struct own_vm_ops = {
 	.page_mkwrite	= own_page_mkwrite,
 };
 
+/*
+ * No security module is asked about the real file, as backing_file_mmap() does:
+ * it is not mapped.  Its bytes are read into pages of ours, as by read(2), by a
+ * file that the mounter could open; and what the caller may do with the mount's
+ * file was asked before.  See the threat model.
+ */
 static int mmap_own(struct file *file, struct vm_area_struct *vma)
 {
 	struct backing_file_ctx ctx = veneer_file_ctx(file);
