@@ -9,7 +9,7 @@
 #include <sched.h>
 #include <time.h>
 
-#include "logwrites.h"
+#include "dm.h"
 
 #define BLOCK 4096
 #define BLOCKS 64

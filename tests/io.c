@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
-#include "logwrites.h"
+#include "dm.h"
 #include "uring.h"
 
 #define BIG (1 << 20)

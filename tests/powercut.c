@@ -35,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "history.h"
 #include "kselftest.h"
 #include "logwrites.h"

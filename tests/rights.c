@@ -9,7 +9,7 @@
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
 
-#include "logwrites.h"
+#include "dm.h"
 #include "userns.h"
 
 #define USER 1000

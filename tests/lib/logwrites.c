@@ -4,20 +4,16 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/dm-ioctl.h>
 #include <linux/falloc.h>
-#include <linux/loop.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "dm.h"
 #include "logwrites.h"
 
-#define SECTOR 512
 #define LOG_MAGIC 0x6a736677736872ULL
 
 struct log_super {
@@ -29,98 +25,19 @@ struct log_header {
 	uint64_t sector, nr_sectors, flags, data_len;
 };
 
-int loop_attach(int fd, char path[64])
-{
-	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), loop, n;
-
-	if (control < 0)
-		return -1;
-	for (int try = 0; try < 10; try++) {
-		n = ioctl(control, LOOP_CTL_GET_FREE);
-		if (n < 0)
-			break;
-		snprintf(path, 64, "/dev/loop%d", n);
-		loop = open(path, O_RDWR | O_CLOEXEC);
-		if (loop < 0)
-			break;
-		if (!ioctl(loop, LOOP_SET_FD, fd)) {
-			close(loop);
-			close(control);
-			return n;
-		}
-		close(loop);
-	}
-	n = errno;
-	close(control);
-	errno = n;
-	return -1;
-}
-
-void loop_detach(const char *path)
-{
-	int loop = open(path, O_RDWR | O_CLOEXEC);
-
-	if (loop < 0)
-		return;
-	ioctl(loop, LOOP_CLR_FD);
-	close(loop);
-}
-
-/* One request to the device mapper about the device of that name. */
-static int dm(unsigned long request, const char *name, unsigned int flags,
-	      const char *target, unsigned long long sectors, const char *text,
-	      unsigned long long *dev)
-{
-	static union {
-		struct dm_ioctl io;
-		char room[4096];
-	} u;
-	int fd = open("/dev/mapper/control", O_RDWR | O_CLOEXEC), ret;
-	char *at = u.room + sizeof(u.io);
-
-	if (fd < 0)
-		return -1;
-	memset(&u, 0, sizeof(u));
-	u.io.version[0] = DM_VERSION_MAJOR;
-	u.io.data_size = sizeof(u);
-	u.io.data_start = sizeof(u.io);
-	u.io.flags = flags;
-	snprintf(u.io.name, sizeof(u.io.name), "%s", name);
-	if (request == DM_TABLE_LOAD) {
-		struct dm_target_spec *spec = (void *)at;
-
-		u.io.target_count = 1;
-		spec->length = sectors;
-		snprintf(spec->target_type, sizeof(spec->target_type), "%s", target);
-		snprintf(at + sizeof(*spec), 1024, "%s", text);
-	} else if (request == DM_TARGET_MSG) {
-		snprintf(at + sizeof(struct dm_target_msg), 1024, "%s", text);
-	}
-	ret = ioctl(fd, request, &u);
-	if (dev)
-		*dev = u.io.dev;
-	close(fd);
-	return ret;
-}
-
 int record_start(const char *name, const char *disk, const char *log,
 		 unsigned long long size, char path[64])
 {
-	unsigned long long dev;
-	char table[200];
+	struct dm_part part = { .sectors = size / SECTOR, .target = "log-writes" };
 	int err;
 
-	snprintf(table, sizeof(table), "%s %s", disk, log);
-	if (dm(DM_DEV_CREATE, name, 0, NULL, 0, NULL, &dev))
+	snprintf(part.args, sizeof(part.args), "%.50s %.50s", disk, log);
+	if (dm_create(name, path))
 		return -1;
-	if (!dm(DM_TABLE_LOAD, name, 0, "log-writes", size / SECTOR, table, NULL) &&
-	    !dm(DM_DEV_SUSPEND, name, 0, NULL, 0, NULL, NULL)) {
-		snprintf(path, 64, "/dev/dm-%u", minor(dev));
+	if (!dm_load(name, &part, 1) && !dm_resume(name))
 		return 0;
-	}
-	/* What it says of a target that it does not know. */
-	err = errno == EINVAL ? ENOENT : errno;
-	dm(DM_DEV_REMOVE, name, 0, NULL, 0, NULL, NULL);
+	err = errno;
+	dm_remove(name);
 	errno = err;
 	return -1;
 }
@@ -130,7 +47,7 @@ int record_mark(const char *name, unsigned int mark)
 	char text[32];
 
 	snprintf(text, sizeof(text), "mark %u", mark);
-	return dm(DM_TARGET_MSG, name, 0, NULL, 0, text, NULL);
+	return dm_message(name, text);
 }
 
 /*
@@ -140,15 +57,12 @@ int record_mark(const char *name, unsigned int mark)
  */
 int record_settle(const char *name)
 {
-	int ret = dm(DM_DEV_SUSPEND, name, DM_SUSPEND_FLAG | DM_SKIP_LOCKFS_FLAG | DM_NOFLUSH_FLAG,
-		     NULL, 0, NULL, NULL);
-
-	return ret ?: dm(DM_DEV_SUSPEND, name, 0, NULL, 0, NULL, NULL);
+	return dm_suspend(name) ?: dm_resume(name);
 }
 
 int record_stop(const char *name)
 {
-	return dm(DM_DEV_REMOVE, name, 0, NULL, 0, NULL, NULL);
+	return dm_remove(name);
 }
 
 long log_read(int fd, struct log_entry **entry)

@@ -9,10 +9,6 @@
 
 #include <stddef.h>
 
-/* A loop device of this file; its number, or -1 with errno. */
-int loop_attach(int fd, char path[64]);
-void loop_detach(const char *path);
-
 /* 0, or -1 with errno: ENOENT when the kernel has no such target. */
 int record_start(const char *name, const char *disk, const char *log,
 		 unsigned long long size, char path[64]);
