@@ -8,11 +8,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "changes.h"
+#include "marks.h"
 #include "name.h"
-#include "splitfile.h"
-
-#define LINKS_DIRECTORY VENEER_DIR_NAME "/" VENEER_LINKS_DIR_NAME
 
 int below_add(struct below *below, int tree, struct fault *fault)
 {
@@ -99,13 +96,12 @@ static int find_name(const struct below_directory *in, const char *name,
 			break;
 		if (!result)
 			*found = (struct below_found){ in->parts[i].layer, -1, status };
-		last = !into || !S_ISDIR(status.st_mode) ||
-		       has_mark(node, "trusted.overlay.opaque", "y");
+		last = !into || !S_ISDIR(status.st_mode) || is_opaque(node);
 		if (into && S_ISDIR(status.st_mode)) {
 			int part = fcntl(node, F_DUPFD_CLOEXEC, 0);
 
 			/* A directory that was renamed: the rest of it is elsewhere. */
-			if (has_mark(node, "trusted.overlay.redirect", NULL))
+			if (has_mark(node, REDIRECT_XATTR))
 				into->clear = false;
 			if (add_part(into, in->parts[i].layer, part, fault) < 0)
 				return -1;
@@ -126,7 +122,7 @@ static int open_root(const struct below *below, size_t under, struct below_direc
 	for (size_t i = under; i-- > 0;) {
 		if (add_part(root, i, fcntl(below->layers[i].tree, F_DUPFD_CLOEXEC, 0), fault) < 0)
 			return -1;
-		if (has_mark(below->layers[i].tree, "trusted.overlay.opaque", "y"))
+		if (is_opaque(below->layers[i].tree))
 			break;
 	}
 	return 0;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "changes.h"
+#include "marks.h"
 #include "splitfile.h"
 
 /* Opens @node as one more link. */
@@ -75,7 +75,7 @@ int chain_open(struct chain *chain, struct below *below, int tree, size_t under,
 
 		if (result < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read its split record");
-		if (!result && has_mark(at, "trusted.overlay.metacopy", NULL))
+		if (!result && has_mark(at, METACOPY_XATTR))
 			return 0;
 		if (!result)
 			return add_link(chain, at, fault) ? 1 : -1;

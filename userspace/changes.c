@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Marks of the filesystem; see changes.h. */
+/* What a layer changes; see changes.h. */
 #include "changes.h"
 
 #include <errno.h>
@@ -8,30 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 
+#include "marks.h"
 #include "tree.h"
-
-bool has_mark(int node, const char *name, const char *value)
-{
-	char path[FD_PATH_SIZE], found[8];
-	ssize_t size;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
-	if (!value)
-		return getxattr(path, name, NULL, 0) >= 0;
-	size = getxattr(path, name, found, sizeof(found));
-	return size == (ssize_t)strlen(value) && !memcmp(found, value, size);
-}
-
-bool is_whiteout(int node, const struct stat *status)
-{
-	if (S_ISCHR(status->st_mode))
-		return status->st_rdev == makedev(0, 0);
-	return S_ISREG(status->st_mode) && !status->st_size &&
-	       has_mark(node, "trusted.overlay.whiteout", NULL);
-}
 
 static int need_view(struct changes *changes, struct fault *fault)
 {
@@ -95,11 +74,11 @@ static int renamed_directory(struct changes *changes, const struct visit *visit,
 static int visit_directory(struct changes *changes, const struct visit *visit,
 			   struct fault *fault)
 {
-	if (has_mark(visit->node, "trusted.overlay.redirect", NULL))
+	if (has_mark(visit->node, REDIRECT_XATTR))
 		return renamed_directory(changes, visit, fault);
 	if (changes->each(changes->context, CHANGE_NODE, visit, NULL, fault) < 0)
 		return -1;
-	return has_mark(visit->node, "trusted.overlay.opaque", "y") ?
+	return is_opaque(visit->node) ?
 		changes->each(changes->context, CHANGE_OPAQUE, visit, NULL, fault) : 0;
 }
 
@@ -148,15 +127,13 @@ static int visit_node(void *context, const struct visit *visit, struct fault *fa
 	const struct stat *status = &visit->status;
 
 	/* The filesystem's own folder. */
-	if (!strcmp(visit->path, ".veneer"))
+	if (!strcmp(visit->path, VENEER_DIR_NAME))
 		return 1;
 	if (S_ISDIR(status->st_mode))
 		return visit_directory(changes, visit, fault);
 	if (is_whiteout(visit->node, status))
 		return changes->each(changes->context, CHANGE_DELETED, visit, NULL, fault);
-	if (S_ISREG(status->st_mode) &&
-	    (has_mark(visit->node, "trusted.veneer.split", NULL) ||
-	     has_mark(visit->node, "trusted.overlay.metacopy", NULL)))
+	if (S_ISREG(status->st_mode) && is_partial(visit->node))
 		return visit_partial_file(changes, visit, fault);
 	return changes->each(changes->context, CHANGE_NODE, visit, NULL, fault);
 }

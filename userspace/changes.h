@@ -35,12 +35,6 @@ struct changes {
 	int view;		/* -1 until it is needed; closed by changes_walk() */
 };
 
-/* Whether a node (O_PATH is enough) has the mark, of that value unless it is NULL. */
-bool has_mark(int node, const char *name, const char *value);
-
-/* Whether it deletes its name below, in either form. */
-bool is_whiteout(int node, const struct stat *status);
-
 int changes_walk(int layer, struct changes *changes, struct fault *fault);
 
 #endif

@@ -21,7 +21,7 @@ char *container_find(struct store *store, const char *word, struct fault *fault)
 int container_create(struct staging *staging, const struct container_spec *spec,
 		     char id[ID_SIZE], struct fault *fault);
 
-/* 1, 0, or -1 with @fault set. */
+/* Mounting, in container_mount.c. Whether it is: 1, 0, or -1 with @fault set. */
 int container_mounted(struct store *store, const char *id, struct fault *fault);
 
 /*

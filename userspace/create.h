@@ -5,7 +5,7 @@
 
 #include "jsonfile.h"
 
-/* "[VOLUME:]/PATH[:ro]", for container_spec.volumes. */
+/* In verb_create.c: "[VOLUME:]/PATH[:ro]", for container_spec.volumes. */
 int create_add_volume(json_t *volumes, const char *text, struct fault *fault);
 
 #endif

@@ -47,7 +47,7 @@ struct image_import {
 	const char *name;	/* instead of those of the plan; NULL */
 };
 
-/* All of it, or nothing. The store must be open; its access changes. */
+/* In image_import.c. All of it, or nothing. The store must be open; its access changes. */
 int image_import(struct store *store, const struct plan *plan,
 		 const struct image_import *how, struct fault *fault);
 

@@ -3,7 +3,7 @@
 #ifndef VENEER_INDEX_H
 #define VENEER_INDEX_H
 
-#include "store.h"
+#include "place.h"
 
 /* Open, or make, the database. Never looks at the objects. */
 int index_open(struct store *store, struct fault *fault);

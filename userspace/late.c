@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define OPAQUE_XATTR "trusted.overlay.opaque"
+#include "marks.h"
 
 /* Room for one more; the array doubles whenever the count is a power of two. */
 static void *grow(void *array, size_t count, size_t size)

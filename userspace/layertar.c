@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "changes.h"
+#include "marks.h"
 #include "name.h"
 #include "splitfile.h"
 #include "tarwrite.h"
@@ -109,10 +110,9 @@ static int note_difference(void *context, const struct visit *visit, struct faul
 
 	(void)fault;
 	if (S_ISREG(visit->status.st_mode))
-		*found |= has_mark(visit->node, "trusted.veneer.split", NULL) ||
-			has_mark(visit->node, "trusted.overlay.metacopy", NULL);
+		*found |= is_partial(visit->node);
 	else if (S_ISDIR(visit->status.st_mode))
-		*found |= has_mark(visit->node, "trusted.overlay.redirect", NULL);
+		*found |= has_mark(visit->node, REDIRECT_XATTR);
 	return 0;
 }
 
@@ -137,7 +137,7 @@ static int own_extents(int tree, const struct visit *visit, struct extent **exte
 	if (!found) {
 		/* With overlayfs's mark and no record all of it is below. */
 		(*extents)[0] = (struct extent){ 0, size };
-		*count = !has_mark(visit->node, "trusted.overlay.metacopy", NULL);
+		*count = !has_mark(visit->node, METACOPY_XATTR);
 		return 0;
 	}
 	problem = split_record_problem(record, length);

@@ -13,20 +13,8 @@
 #include <sys/xattr.h>
 
 #include "acl.h"
+#include "marks.h"
 #include "xattrs.h"
-
-bool meta_is_reserved(const char *name)
-{
-	static const char *const reserved[] = {
-		"trusted.overlay.", "trusted.veneer.", "user.overlay.", "user.veneer.",
-	};
-
-	for (size_t i = 0; i < sizeof(reserved) / sizeof(*reserved); i++) {
-		if (!strncmp(name, reserved[i], strlen(reserved[i])))
-			return true;
-	}
-	return false;
-}
 
 static int copy_xattr(struct xattr *xattr, const char *name, const void *value,
 		      size_t size, struct fault *fault)
@@ -44,7 +32,7 @@ static int copy_xattr(struct xattr *xattr, const char *name, const void *value,
 static int read_xattr(struct meta *meta, const char *name, const void *value,
 		      size_t size, struct fault *fault)
 {
-	if (meta_is_reserved(name))
+	if (is_mark_name(name))
 		return fault_set(fault, EXIT_ARCHIVE,
 				 "the xattr \"%s\" belongs to the filesystem; an archive must not set it",
 				 name);
@@ -184,7 +172,7 @@ int meta_of_node(int fd, struct meta *meta, struct fault *fault)
 		return fault_no_memory(fault);
 	for (char *name = names; name && name < names + size; name += strlen(name) + 1) {
 		/* A security module gives its label to every node. */
-		if (!meta_is_reserved(name) && strcmp(name, "security.selinux") &&
+		if (!is_mark_name(name) && strcmp(name, "security.selinux") &&
 		    xattr_of_node(path, name, meta, fault) < 0)
 			return -1;
 	}

@@ -45,9 +45,6 @@ int meta_apply(int fd, const struct meta *meta, struct fault *fault);
 int meta_set_xattr(int fd, const struct xattr *xattr, struct fault *fault);
 void meta_free_xattr(struct xattr *xattr);
 
-/* Whether the filesystem gives an xattr of that name a meaning of its own in a layer. */
-bool meta_is_reserved(const char *name);
-
 /* Remove every xattr and ACL: for a directory that a second entry describes anew. */
 int meta_clear_xattrs(int fd, struct fault *fault);
 

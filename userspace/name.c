@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "marks.h"
+
 #define WHITEOUT ".wh."
 #define WHITEOUT_META ".wh..wh."
 #define WHITEOUT_OPAQUE ".wh..wh..opq"
-#define OWN_DIRECTORY ".veneer"
 
 static bool starts_with(const char *string, const char *start)
 {
@@ -57,9 +58,9 @@ char *name_clean(const char *raw, struct fault *fault)
 		from += strspn(from, "/");
 	}
 	*to = '\0';
-	if (component_is(clean, strcspn(clean, "/"), OWN_DIRECTORY)) {
+	if (component_is(clean, strcspn(clean, "/"), VENEER_DIR_NAME)) {
 		fault_set(fault, EXIT_ARCHIVE,
-			  "\"" OWN_DIRECTORY "\" at the top of a layer is reserved");
+			  "\"" VENEER_DIR_NAME "\" at the top of a layer is reserved");
 		return NULL;
 	}
 	return take_string(&clean);
@@ -92,9 +93,9 @@ static int whiteout_victim(const char *last, bool at_top, const char **victim,
 	if (!**victim || !strcmp(*victim, ".") || !strcmp(*victim, ".."))
 		return fault_set(fault, EXIT_ARCHIVE,
 				 "the mark names nothing that could be deleted");
-	if (at_top && !strcmp(*victim, OWN_DIRECTORY))
+	if (at_top && !strcmp(*victim, VENEER_DIR_NAME))
 		return fault_set(fault, EXIT_ARCHIVE,
-				 "\"" OWN_DIRECTORY "\" at the top of a layer is reserved");
+				 "\"" VENEER_DIR_NAME "\" at the top of a layer is reserved");
 	return 0;
 }
 

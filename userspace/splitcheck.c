@@ -3,13 +3,13 @@
 #include "splitcheck.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "marks.h"
 #include "splitfile.h"
 #include "walk.h"
-
-#define MAP_DIRECTORY VENEER_DIR_NAME "/" VENEER_MAP_DIR_NAME
 
 struct job {
 	int maps;			/* the folder of the maps; -1: there is none */
@@ -107,4 +107,28 @@ int splitcheck(int upper, splitcheck_fn *tell, void *context, unsigned long *fil
 	if (job.used_count)
 		qsort(job.used, job.used_count, sizeof(*job.used), compare_names);
 	return job.maps < 0 ? 0 : walk(job.maps, check_map, &job, fault);
+}
+
+/* A problem with a map's path is one that nobody has: all of them are new. */
+static int remove_unused(void *context, const char *path, const char *problem,
+			 struct fault *fault)
+{
+	if (strncmp(path, MAP_DIRECTORY "/", strlen(MAP_DIRECTORY "/")))
+		return fault_set(fault, EXIT_BUG, "\"%s\": %s", path, problem);
+	if (unlinkat(*(int *)context, path, 0) < 0)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot remove \"%s\"", path);
+	return 0;
+}
+
+int split_tidy(int tree, struct fault *fault)
+{
+	unsigned long files = 0;
+
+	if (splitcheck(tree, remove_unused, &tree, &files, fault) < 0)
+		return -1;
+	if (unlinkat(tree, MAP_DIRECTORY, AT_REMOVEDIR) < 0)
+		return errno == ENOTEMPTY || errno == ENOENT ? 0 :
+			fault_errno(fault, EXIT_SYSTEM, errno, "cannot remove the folder of the block maps");
+	unlinkat(tree, VENEER_DIR_NAME, AT_REMOVEDIR);
+	return 0;
 }

@@ -16,4 +16,7 @@ typedef int splitcheck_fn(void *context, const char *path, const char *problem,
 int splitcheck(int upper, splitcheck_fn *tell, void *context, unsigned long *files,
 	       struct fault *fault);
 
+/* Removes maps that no file of the layer has, and the folder if none is left. */
+int split_tidy(int tree, struct fault *fault);
+
 #endif

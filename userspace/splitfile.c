@@ -11,13 +11,6 @@
 #include <sys/xattr.h>
 #include <zlib.h>
 
-#include "splitcheck.h"
-#include "tree.h"
-
-#define RECORD_XATTR "trusted.veneer.split"
-#define METACOPY_XATTR "trusted.overlay.metacopy"
-#define MAP_DIRECTORY VENEER_DIR_NAME "/" VENEER_MAP_DIR_NAME
-
 enum { RECORD_MAX = 65536, MAP_CHUNK = 4096 };
 
 /* The kernel's crc32_le(~0, ...): not inverted at the end, as zlib's is. */
@@ -34,13 +27,13 @@ int split_record(int node, struct veneer_split_disk **record, size_t *size)
 	*record = NULL;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", node);
 	/* Nearly no file has one: ask before there is room for it. */
-	got = getxattr(path, RECORD_XATTR, NULL, 0);
+	got = getxattr(path, SPLIT_XATTR, NULL, 0);
 	if (got < 0)
 		return errno == ENODATA || errno == EOPNOTSUPP ? 0 : -1;
 	*record = malloc(RECORD_MAX);
 	if (!*record)
 		return -1;
-	got = getxattr(path, RECORD_XATTR, *record, RECORD_MAX);
+	got = getxattr(path, SPLIT_XATTR, *record, RECORD_MAX);
 	if (got < 0) {
 		free(*record);
 		*record = NULL;
@@ -283,31 +276,7 @@ int split_make(int tree, int fd, const struct split_new *split, struct fault *fa
 	record->crc = htole32(kernel_crc(record, size));
 	/* The first makes overlayfs refuse the file. */
 	if (fsetxattr(fd, METACOPY_XATTR, "", 0, 0) < 0 ||
-	    fsetxattr(fd, RECORD_XATTR, record, size, 0) < 0)
+	    fsetxattr(fd, SPLIT_XATTR, record, size, 0) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write its split record");
-	return 0;
-}
-
-/* A problem with a map's path is one that nobody has: all of them are new. */
-static int remove_unused(void *context, const char *path, const char *problem,
-			 struct fault *fault)
-{
-	if (strncmp(path, MAP_DIRECTORY "/", strlen(MAP_DIRECTORY "/")))
-		return fault_set(fault, EXIT_BUG, "\"%s\": %s", path, problem);
-	if (unlinkat(*(int *)context, path, 0) < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot remove \"%s\"", path);
-	return 0;
-}
-
-int split_tidy(int tree, struct fault *fault)
-{
-	unsigned long files = 0;
-
-	if (splitcheck(tree, remove_unused, &tree, &files, fault) < 0)
-		return -1;
-	if (unlinkat(tree, MAP_DIRECTORY, AT_REMOVEDIR) < 0)
-		return errno == ENOTEMPTY || errno == ENOENT ? 0 :
-			fault_errno(fault, EXIT_SYSTEM, errno, "cannot remove the folder of the block maps");
-	unlinkat(tree, VENEER_DIR_NAME, AT_REMOVEDIR);
 	return 0;
 }

@@ -7,11 +7,10 @@
 #define VENEER_SPLITFILE_H
 
 #include <endian.h>
-#include <linux/types.h>
 #include <stdint.h>
 
-#include "../module/format.h"
 #include "fault.h"
+#include "marks.h"
 
 enum { SPLIT_UUID_NAME = 37 };
 
@@ -56,8 +55,5 @@ struct split_new {
 
 /* Makes the regular file @fd in the layer @tree a split file. */
 int split_make(int tree, int fd, const struct split_new *split, struct fault *fault);
-
-/* Removes maps that no file of the layer has, and the folder if none is left. */
-int split_tidy(int tree, struct fault *fault);
 
 #endif

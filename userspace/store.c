@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* The store as a place; see store.h. */
+/* Looking, changing, and what a change is made of; see store.h. */
 #include "store.h"
 
 #include <errno.h>
@@ -8,33 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "config.h"
 #include "index.h"
 #include "tree.h"
-
-static const struct {
-	const char *name, *directory;
-} kinds[STORE_KINDS] = {
-	[STORE_LAYER] = { "layer", "layers" },
-	[STORE_IMAGE] = { "image", "images" },
-	[STORE_NAME] = { "name", "names" },
-	[STORE_CONTAINER] = { "container", "containers" },
-	[STORE_VOLUME] = { "volume", "volumes" },
-};
-
-const char *store_kind_name(enum store_kind kind)
-{
-	return kinds[kind].name;
-}
-
-const char *store_kind_directory(enum store_kind kind)
-{
-	return kinds[kind].directory;
-}
 
 static int open_directory(int at, const char *name, mode_t mode)
 {
@@ -70,7 +48,7 @@ static int open_places(struct store *store, struct fault *fault)
 	if (store->lock >= 0)
 		store->staging = open_directory(store->root, "staging", 0700);
 	for (int kind = 0; store->staging >= 0 && kind < STORE_KINDS; kind++) {
-		store->kinds[kind] = open_directory(store->root, kinds[kind].directory, 0711);
+		store->kinds[kind] = open_directory(store->root, store_kind_directory(kind), 0711);
 		if (store->kinds[kind] < 0)
 			break;
 	}
@@ -185,38 +163,6 @@ int store_finish(struct store *store, struct fault *fault)
 	return 0;
 }
 
-char *store_path(struct store *store, enum store_kind kind, const char *id,
-		 const char *rest)
-{
-	char *path;
-
-	if (asprintf(&path, "%s/%s/%s%s%s", store->path, kinds[kind].directory, id,
-		     *rest ? "/" : "", rest) < 0)
-		return NULL;
-	return path;
-}
-
-int store_object(struct store *store, enum store_kind kind, const char *id,
-		 struct fault *fault)
-{
-	int fd = openat(store->kinds[kind], id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd >= 0)
-		return fd;
-	return fault_errno(fault, EXIT_SYSTEM, errno, "%s \"%s\"", kinds[kind].name, id);
-}
-
-json_t *store_facts(struct store *store, enum store_kind kind, const char *id,
-		    struct fault *fault)
-{
-	AUTO_FD object = store_object(store, kind, id, fault);
-	json_t *facts = object < 0 ? NULL : jsonfile_read(object, FACTS, fault);
-
-	if (object >= 0 && !facts)
-		fault_wrap(fault, "%s \"%s\"", kinds[kind].name, id);
-	return facts;
-}
-
 int store_set_facts(struct store *store, enum store_kind kind, const char *id,
 		    const json_t *facts, struct fault *fault)
 {
@@ -271,12 +217,12 @@ int store_publish(struct staging *staging, const char *name, enum store_kind kin
 
 	if (object < 0)
 		return fault_errno(fault, EXIT_BUG, errno, "%s \"%s\" is not complete",
-				   kinds[kind].name, id);
+				   store_kind_name(kind), id);
 	if (!facts || start_change(store, fault) < 0)
 		return -1;
 	if (renameat2(staging->fd, name, store->kinds[kind], id, RENAME_NOREPLACE) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot add the %s \"%s\"",
-				   kinds[kind].name, id);
+				   store_kind_name(kind), id);
 	return index_add(store, kind, id, facts, fault);
 }
 
@@ -286,7 +232,7 @@ int store_withdraw(struct staging *staging, enum store_kind kind, const char *id
 	struct store *store = staging->store;
 	AUTO_FREE char *name = NULL;
 
-	if (asprintf(&name, "%s-%s", kinds[kind].name, id) < 0) {
+	if (asprintf(&name, "%s-%s", store_kind_name(kind), id) < 0) {
 		name = NULL;
 		return fault_no_memory(fault);
 	}
@@ -296,7 +242,7 @@ int store_withdraw(struct staging *staging, enum store_kind kind, const char *id
 		return -1;
 	if (renameat(store->kinds[kind], id, staging->fd, name) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot remove the %s \"%s\"",
-				   kinds[kind].name, id);
+				   store_kind_name(kind), id);
 	return index_remove(store, kind, id, fault);
 }
 
@@ -330,24 +276,4 @@ int store_leftovers(struct store *store, bool remove, unsigned long *count,
 	}
 	return errno ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s/staging\"",
 				   store->path) : 0;
-}
-
-int store_new_id(char id[ID_SIZE], struct fault *fault)
-{
-	unsigned char bytes[32];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return fault_errno(fault, EXIT_SYSTEM, errno, "no random number");
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
-}
-
-void store_now(char text[TIME_SIZE])
-{
-	time_t now = time(NULL);
-	struct tm parts;
-
-	gmtime_r(&now, &parts);
-	strftime(text, TIME_SIZE, "%Y-%m-%dT%H:%M:%SZ", &parts);
 }

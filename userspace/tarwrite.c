@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "interrupt.h"
-#include "meta.h"
+#include "marks.h"
 #include "xattrs.h"
 
 enum { CHUNK = 1 << 18 };
@@ -121,7 +121,7 @@ static void free_entry(struct archive_entry **entry)
 /* The filesystem's own, unless @raw, and a security module's label, which is the host's. */
 static bool stays(const char *name, bool raw)
 {
-	return (!raw && meta_is_reserved(name)) || !strcmp(name, "security.selinux");
+	return (!raw && is_mark_name(name)) || !strcmp(name, "security.selinux");
 }
 
 static int compare_names(const void *a, const void *b)

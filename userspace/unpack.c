@@ -13,7 +13,7 @@
 #include <zlib.h>
 
 #include "interrupt.h"
-#include "splitfile.h"
+#include "splitcheck.h"
 #include "tree.h"
 #include "twins.h"
 

@@ -16,7 +16,10 @@ struct verb {
 	int (*run)(int argc, char **argv, struct fault *fault);
 };
 
-/* In veneer.c, in the order in which --help lists them. */
+/*
+ * Each in the file of its name; veneer.c has the table of them, in the order in which
+ * --help lists them.
+ */
 extern const struct verb verb_image_import, verb_image_ls, verb_image_inspect,
 	verb_image_history, verb_image_tag, verb_image_rm, verb_image_export;
 extern const struct verb verb_create, verb_ls, verb_inspect, verb_rename, verb_rm, verb_run,
@@ -29,6 +32,9 @@ extern const struct verb verb_mount;
 extern const struct verb verb_umount;
 extern const struct verb verb_volume_attach;
 extern const struct verb verb_df, verb_stat, verb_map, verb_check, verb_prune;
+
+/* Runs it; what is said about its arguments from now on names it. */
+int verb_call(const struct verb *verb, int argc, char **argv, struct fault *fault);
 
 /* As getopt_long(), but complaints go to @fault and the return value is '?'. */
 int verb_option(int argc, char **argv, const char *letters,
@@ -44,7 +50,7 @@ int verb_switches(int argc, char **argv, const char *const *known, struct fault 
 /* Wrong number of words after the options, or the like. Returns -1. */
 int verb_misused(const struct verb *verb, struct fault *fault);
 
-/* The program as mount(8) calls it: mount.veneer SOURCE TARGET [-fnsv] [-o OPTIONS]. */
+/* In mount_helper.c: the program as mount(8) calls it: mount.veneer SOURCE TARGET [-fnsv] [-o OPTIONS]. */
 int mount_helper(int argc, char **argv, struct fault *fault);
 
 #endif

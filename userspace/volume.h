@@ -23,6 +23,7 @@ struct volume_backend {
 	int (*remove)(const char *directory, const json_t *facts, struct fault *fault);
 };
 
+/* The last in volume_plugin.c, the others in volume_backends.c. */
 extern const struct volume_backend volume_directory, volume_tmpfs, volume_loop,
 	volume_plugin;
 
