@@ -120,5 +120,5 @@ help:
 	@echo 'make check-debug  the test programs under the debug kernel only'
 	@echo 'make one T=NAME   quick: build, run one program; BED=uml|qemu, FS=ext4|xfs|tmpfs'
 	@echo 'make bench        measure, against overlayfs in the same guest'
-	@echo 'make lint         checkpatch, warnings, sparse, shellcheck'
+	@echo 'make lint         checkpatch, warnings, sparse, shellcheck, rooms'
 	@echo 'make clean        remove what was built; caches are in /var/cache/veneer'
