@@ -5,17 +5,12 @@
 
 #include <stdint.h>
 
-#include "unpack.h"
+#include "common.h"
 
 enum { SIZE_TEXT = 24, SHORT_ID = 12 };
 
 /* "3.4 MiB" */
 const char *human_size(uint64_t bytes, char text[SIZE_TEXT]);
-
-/* A line on the terminal about a file that is read, written over itself. */
-void progress_begin(const char *label, int fd);
-void progress_step(const struct unpack *unpack);
-void progress_end(void);
 
 /* Ask on the terminal. Without one the answer is no. */
 bool human_agrees(const char *question);

@@ -63,7 +63,7 @@ static int unpack_layer(int archive, int tree, struct below *below, struct twins
 	};
 	const struct import_how how = {
 		.limits = &limits, .progress = progress, .below = below,
-		.twins = twins,
+		.share = twins_share, .share_context = twins,
 		/* Nothing but the module can read split files. */
 		.deltas = config->layer_delta && !strcmp(fsmount_type(), "veneer") ? &deltas : NULL,
 	};

@@ -179,7 +179,7 @@ int import_into(int archive, int root, const struct import_how *how,
 		.limits = how->limits,
 		.below = how->below,
 		.deltas = how->deltas,
-		.twins = how->twins,
+		.share = how->share, .share_context = how->share_context,
 		.plain = how->plain,
 	};
 

@@ -23,7 +23,8 @@ struct import_how {
 	void (*progress)(const struct unpack *unpack);	/* may be NULL */
 	struct below *below;	/* what the layer is over; may be NULL */
 	const struct delta_policy *deltas;	/* NULL: every file is stored whole */
-	struct twins *twins;	/* whom equal files may share with; may be NULL */
+	unpack_share_fn *share;	/* NULL: there is nobody to share with */
+	void *share_context;
 	bool plain;		/* not a layer: names of marks are just names */
 };
 

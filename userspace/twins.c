@@ -177,9 +177,10 @@ static uint64_t dedupe(int from, int fd, uint64_t size)
 	return at;
 }
 
-int64_t twins_share(struct twins *twins, int fd, const char *path, uint64_t size,
+int64_t twins_share(void *context, int fd, const char *path, uint64_t size,
 		    uint32_t checksum, struct fault *fault)
 {
+	struct twins *twins = context;
 	const struct twin wanted = { .size = size, .checksum = checksum };
 	struct twin **found;
 	uint64_t shared = 0;

@@ -33,9 +33,9 @@ int twins_end_layer(struct twins *twins, struct fault *fault);
 
 /*
  * The file @fd, all of which is its own, is @path of the layer. Returns how many
- * bytes of it are shared with another now, or -1.
+ * bytes of it are shared with another now, or -1: an unpack_share_fn.
  */
-int64_t twins_share(struct twins *twins, int fd, const char *path, uint64_t size,
+int64_t twins_share(void *twins, int fd, const char *path, uint64_t size,
 		    uint32_t checksum, struct fault *fault);
 
 void twins_close(struct twins *twins);		/* for CLEANUP(), too */

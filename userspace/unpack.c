@@ -15,7 +15,6 @@
 #include "interrupt.h"
 #include "splitcheck.h"
 #include "tree.h"
-#include "twins.h"
 
 static int write_all(int fd, const char *bytes, size_t length, off_t offset)
 {
@@ -75,7 +74,7 @@ static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
 			return -1;
 		if (!delta && write_all(fd, bytes, length, offset) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it");
-		if (unpack->twins && offset == end)
+		if (unpack->share && offset == end)
 			sum = crc32(sum, bytes, length);
 		end = offset == end ? end + (la_int64_t)length : -1;
 		unpack->bytes += length;
@@ -122,8 +121,8 @@ static int unpack_content(struct unpack *unpack, struct archive *archive, int fd
 	    (below && delta_end(&delta, &saved, fault) < 0))
 		return -1;
 	/* A sum of 0 is as good as none: the file is stored by itself. */
-	if (unpack->twins && checksum && !saved)
-		twin = twins_share(unpack->twins, fd, path, size, checksum, fault);
+	if (unpack->share && checksum && !saved)
+		twin = unpack->share(unpack->share_context, fd, path, size, checksum, fault);
 	if (twin < 0)
 		return -1;
 	unpack->shared += saved + twin;

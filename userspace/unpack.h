@@ -10,7 +10,13 @@
 
 struct archive;
 struct archive_entry;
-struct twins;
+
+/*
+ * Told of each file that is complete and has all of its bytes itself. Returns how many
+ * of them are shared with an equal file now, or -1.
+ */
+typedef int64_t unpack_share_fn(void *context, int fd, const char *path, uint64_t size,
+				uint32_t checksum, struct fault *fault);
 
 /* More than this is refused: an archive of a few bytes can ask for any amount. */
 struct unpack_limits {
@@ -30,7 +36,8 @@ struct unpack {
 	/* What the layer is over; NULL: files are not compared, directories not like those. */
 	struct below *below;
 	const struct delta_policy *deltas;	/* NULL: every file is stored whole */
-	struct twins *twins;		/* whom equal files may share with; may be NULL */
+	unpack_share_fn *share;		/* NULL: there is nobody to share with */
+	void *share_context;
 	uint64_t shared;		/* bytes of content that take no space here */
 	unsigned long splits;		/* files that are stored as differences */
 	bool replaced;			/* an entry took the place of an earlier one */

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "human.h"
 #include "image.h"
 #include "interrupt.h"
+#include "progress.h"
 #include "verb.h"
 
 static struct {
