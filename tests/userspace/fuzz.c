@@ -17,11 +17,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-#include "../../userspace/import.h"
-#include "../../userspace/plan.h"
-#include "../../userspace/splitcheck.h"
-#include "../../userspace/tree.h"
-#include "../../userspace/walk.h"
+#include "layer/import.h"
+#include "layer/splitcheck.h"
+#include "layer/tree.h"
+#include "layer/walk.h"
+#include "store/plan.h"
 
 static int work = -1;
 
