@@ -204,3 +204,20 @@ int container_rename(struct store *store, const char *id, const char *name,
 		return -1;
 	return store_set_facts(store, STORE_CONTAINER, id, facts, fault);
 }
+
+json_t *container_describe(struct store *store, const char *id, struct fault *fault)
+{
+	AUTO_JSON *facts = store_facts(store, STORE_CONTAINER, id, fault);
+	AUTO_FREE char *root = store_path(store, STORE_CONTAINER, id, "root");
+	AUTO_FREE char *upper = store_path(store, STORE_CONTAINER, id, "upper");
+	int mounted = facts ? container_mounted(store, id, fault) : -1;
+	json_t *result;
+
+	if (mounted < 0 || json_set(facts, "mounted", json_boolean(mounted), fault) < 0 ||
+	    json_set(facts, "root", json_string(root), fault) < 0 ||
+	    json_set(facts, "upper", json_string(upper), fault) < 0)
+		return NULL;
+	result = facts;
+	facts = NULL;
+	return result;
+}

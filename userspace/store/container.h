@@ -38,6 +38,9 @@ bool container_wants_mount(struct store *store, const char *id);
 int container_remove(struct staging *staging, const char *id, bool force,
 		     struct fault *fault);
 
+/* Its facts, whether it is mounted, and where. NULL with @fault set. */
+json_t *container_describe(struct store *store, const char *id, struct fault *fault);
+
 int container_rename(struct store *store, const char *id, const char *name,
 		     struct fault *fault);
 

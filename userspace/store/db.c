@@ -16,12 +16,9 @@ int db_fault(sqlite3 *db, struct fault *fault, const char *what)
 	return -1;
 }
 
-static sqlite3_stmt *prepare(sqlite3 *db, struct fault *fault, const char *sql,
-			     const char *types, va_list args)
+static int bind(sqlite3_stmt *statement, const char *types, va_list args)
 {
-	AUTO_QUERY *statement = NULL;
-	sqlite3_stmt *ready;
-	int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+	int result = SQLITE_OK;
 
 	for (int i = 0; result == SQLITE_OK && types[i]; i++) {
 		if (types[i] == 's') {
@@ -32,6 +29,21 @@ static sqlite3_stmt *prepare(sqlite3 *db, struct fault *fault, const char *sql,
 			result = sqlite3_bind_int64(statement, i + 1, va_arg(args, int64_t));
 		}
 	}
+	return result;
+}
+
+sqlite3_stmt *db_query(sqlite3 *db, struct fault *fault, const char *sql,
+		       const char *types, ...)
+{
+	AUTO_QUERY *statement = NULL;
+	sqlite3_stmt *ready;
+	va_list args;
+	int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+	va_start(args, types);
+	if (result == SQLITE_OK)
+		result = bind(statement, types, args);
+	va_end(args);
 	if (result != SQLITE_OK) {
 		db_fault(db, fault, sql);
 		return NULL;
@@ -53,34 +65,6 @@ int db_row(sqlite3 *db, sqlite3_stmt *statement, struct fault *fault)
 	}
 }
 
-int db_run(sqlite3 *db, struct fault *fault, const char *sql, const char *types, ...)
-{
-	AUTO_QUERY *statement = NULL;
-	va_list args;
-	int result;
-
-	va_start(args, types);
-	statement = prepare(db, fault, sql, types, args);
-	va_end(args);
-	if (!statement)
-		return -1;
-	while ((result = db_row(db, statement, fault)) > 0)
-		;
-	return result;
-}
-
-sqlite3_stmt *db_query(sqlite3 *db, struct fault *fault, const char *sql,
-		       const char *types, ...)
-{
-	sqlite3_stmt *statement;
-	va_list args;
-
-	va_start(args, types);
-	statement = prepare(db, fault, sql, types, args);
-	va_end(args);
-	return statement;
-}
-
 const char *db_column(sqlite3_stmt *statement, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(statement, column);
@@ -88,45 +72,53 @@ const char *db_column(sqlite3_stmt *statement, int column)
 	return text ? text : "";
 }
 
-/* The first row, which is in @statement while that lives. 1, 0, -1 as db_row(). */
-static int first_row(sqlite3 *db, struct fault *fault, sqlite3_stmt **statement,
-		     const char *sql, const char *types, va_list args)
+int64_t db_integer(sqlite3_stmt *statement, int column)
 {
-	*statement = prepare(db, fault, sql, types, args);
-	return *statement ? db_row(db, *statement, fault) : -1;
+	return sqlite3_column_int64(statement, column);
 }
 
-int db_text(sqlite3 *db, struct fault *fault, char **text, const char *sql,
-	    const char *types, ...)
+int db_run_query(sqlite3 *db, struct fault *fault, sqlite3_stmt *query)
 {
-	AUTO_QUERY *statement = NULL;
-	va_list args;
-	int result;
+	AUTO_QUERY *statement = query;
+	int more = statement ? 1 : -1;
 
-	*text = NULL;
-	va_start(args, types);
-	result = first_row(db, fault, &statement, sql, types, args);
-	va_end(args);
-	if (result > 0) {
-		*text = strdup(db_column(statement, 0));
-		if (!*text)
-			return fault_no_memory(fault);
-	}
+	while (more > 0)
+		more = db_row(db, statement, fault);
+	return more;
+}
+
+int db_text_query(sqlite3 *db, struct fault *fault, char **text, sqlite3_stmt *query)
+{
+	AUTO_QUERY *statement = query;
+	int result = statement ? db_row(db, statement, fault) : -1;
+
+	*text = result > 0 ? strdup(db_column(statement, 0)) : NULL;
+	return result > 0 && !*text ? fault_no_memory(fault) : result;
+}
+
+int db_number_query(sqlite3 *db, struct fault *fault, int64_t *number, sqlite3_stmt *query)
+{
+	AUTO_QUERY *statement = query;
+	int result = statement ? db_row(db, statement, fault) : -1;
+
+	*number = result > 0 ? db_integer(statement, 0) : 0;
 	return result;
 }
 
-int db_number(sqlite3 *db, struct fault *fault, int64_t *number, const char *sql,
-	      const char *types, ...)
+json_t *db_texts_query(sqlite3 *db, struct fault *fault, sqlite3_stmt *query)
 {
-	AUTO_QUERY *statement = NULL;
-	va_list args;
-	int result;
+	AUTO_QUERY *statement = query;
+	AUTO_JSON *texts = json_array();
+	int more = statement ? 1 : -1;
+	json_t *result = NULL;
 
-	*number = 0;
-	va_start(args, types);
-	result = first_row(db, fault, &statement, sql, types, args);
-	va_end(args);
-	if (result > 0)
-		*number = sqlite3_column_int64(statement, 0);
+	while (more > 0 && (more = db_row(db, statement, fault)) > 0)
+		json_array_append_new(texts, json_string(db_column(statement, 0)));
+	if (!more && !texts)
+		fault_no_memory(fault);
+	if (!more) {
+		result = texts;
+		texts = NULL;
+	}
 	return result;
 }

@@ -202,3 +202,23 @@ int image_remove(struct store *store, struct staging *staging, const char *word,
 	removal->image_gone = true;
 	return image_prune_layers(store, staging, &removal->layers, fault);
 }
+
+json_t *image_names(struct store *store, const char *id, struct fault *fault)
+{
+	return db_texts(store->db, fault, "SELECT name FROM names WHERE image = ? ORDER BY name",
+			"s", id);
+}
+
+int image_sizes(struct store *store, const char *id, int64_t *all, int64_t *own,
+		struct fault *fault)
+{
+	if (db_number(store->db, fault, all,
+		      "SELECT sum(bytes) FROM layers WHERE id IN"
+		      " (SELECT layer FROM image_layers WHERE image = ?)", "s", id) < 0)
+		return -1;
+	return db_number(store->db, fault, own,
+			 "SELECT sum(bytes - shared) FROM layers AS l WHERE id IN"
+			 " (SELECT layer FROM image_layers WHERE image = ?1) AND NOT EXISTS"
+			 " (SELECT 1 FROM image_layers WHERE layer = l.id AND image <> ?1)",
+			 "s", id);
+}

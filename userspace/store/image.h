@@ -19,6 +19,16 @@ int image_tag(struct store *store, struct staging *staging, const char *id,
 /* The configuration, as it was imported. NULL with @fault set. */
 json_t *image_config(struct store *store, const char *id, struct fault *fault);
 
+/* All its names, an array. NULL with @fault set. */
+json_t *image_names(struct store *store, const char *id, struct fault *fault);
+
+/*
+ * Bytes of an image's layers: all, and what it adds to the store: those that are
+ * in no layer of another image, and not in a layer below either.
+ */
+int image_sizes(struct store *store, const char *id, int64_t *all, int64_t *own,
+		struct fault *fault);
+
 struct image_removal {
 	bool name_gone, image_gone;
 	unsigned long layers;

@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "layer/copytree.h"
 #include "layer/name.h"
 #include "layer/tree.h"
+#include "layer/usage.h"
 
 /* Beside the data while an image's content is copied into it. */
 #define POPULATING "populating"
@@ -223,4 +225,57 @@ int volume_populate(struct store *store, const char *name, const char *data, int
 	if (syncfs(to) < 0 || unlinkat(object, POPULATING, 0) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "volume \"%s\"", name);
 	return 0;
+}
+
+static json_t *users_of(struct store *store, const char *name, struct fault *fault)
+{
+	return db_texts(store->db, fault, "SELECT DISTINCT c.name FROM containers AS c JOIN"
+			" container_volumes AS v ON v.container = c.id"
+			" WHERE v.volume = ? ORDER BY c.name", "s", name);
+}
+
+json_t *volume_describe(struct store *store, const char *name, struct fault *fault)
+{
+	AUTO_JSON *facts = store_facts(store, STORE_VOLUME, name, fault);
+	AUTO_FREE char *used_file = store_path(store, STORE_VOLUME, name, LAST_USED);
+	AUTO_FREE char *data = store_path(store, STORE_VOLUME, name, "data");
+	json_t *users = facts ? users_of(store, name, fault) : NULL, *result;
+	char used[TIME_SIZE] = "";
+	struct stat status;
+	uint64_t bytes = 0;
+
+	if (!users || json_set(facts, "users", users, fault) < 0)
+		return NULL;
+	if (!stat(used_file, &status)) {
+		struct tm parts;
+
+		gmtime_r(&status.st_mtime, &parts);
+		strftime(used, sizeof(used), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	}
+	if (json_set(facts, "last_used", *used ? json_string(used) : json_null(), fault) < 0)
+		return NULL;
+	if (!access(data, F_OK)) {
+		if (usage_of_path(data, &bytes, fault) < 0 ||
+		    json_set(facts, "path", json_string(data), fault) < 0)
+			return NULL;
+	}
+	if (json_set(facts, "bytes", json_integer(bytes), fault) < 0)
+		return NULL;
+	result = facts;
+	facts = NULL;
+	return result;
+}
+
+int volume_open(struct store *store, const char *name, struct fault *fault)
+{
+	AUTO_FREE char *path = NULL;
+	int fd;
+
+	if (volume_check(store, name, fault) < 0)
+		return -1;
+	path = volume_use(store, name, fault);
+	if (!path)
+		return -1;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot open \"%s\"", path) : fd;
 }

@@ -53,6 +53,12 @@ int volume_remove(struct staging *staging, const char *name, struct fault *fault
 /* Where the data is; counts as using it. To be freed. */
 char *volume_use(struct store *store, const char *name, struct fault *fault);
 
+/* The data, which counts as using it: a descriptor of a directory. */
+int volume_open(struct store *store, const char *name, struct fault *fault);
+
+/* Its facts, who has it, where it is and what it takes. NULL with @fault set. */
+json_t *volume_describe(struct store *store, const char *name, struct fault *fault);
+
 /* Let go of what volume_use() set up, if nothing mounted needs it. */
 int volume_release(struct store *store, const char *name, struct fault *fault);
 

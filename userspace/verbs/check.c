@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* veneer check, veneer prune */
+/* veneer check */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/config.h"
-#include "base/human.h"
-#include "base/interrupt.h"
 #include "store/check.h"
-#include "store/image.h"
 #include "verbs/verb.h"
 
 /* The files are the truth: an index that sqlite cannot read is made anew. */
@@ -104,36 +101,4 @@ const struct verb verb_check = {
 "  --json         for a script\n"
 "  -q, --quiet    print nothing\n",
 	.run = run,
-};
-
-static int run_prune(int argc, char **argv, struct fault *fault)
-{
-	static const char *const known[] = { "quiet", NULL };
-	int switches = verb_switches(argc, argv, known, fault);
-	AUTO_STORE store = STORE_INIT;
-	AUTO_STAGING staging = STAGING_INIT;
-	unsigned long layers, leftovers;
-
-	if (switches < 0)
-		return -1;
-	if (argc != optind)
-		return verb_misused(&verb_prune, fault);
-	if (store_open(&store, STORE_CHANGE, fault) < 0 ||
-	    store_leftovers(&store, true, &leftovers, fault) < 0 ||
-	    staging_begin(&staging, &store, fault) < 0 ||
-	    image_prune_layers(&store, &staging, &layers, fault) < 0 ||
-	    store_finish(&store, fault) < 0 || store_access(&store, STORE_FREE, fault) < 0)
-		return -1;
-	if (!switches)
-		printf("Removed %lu unused layers and %lu leftovers\n", layers, leftovers);
-	return 0;
-}
-
-const struct verb verb_prune = {
-	.name = "prune",
-	.usage = "[--quiet]",
-	.summary = "remove layers that nothing uses, and leftovers",
-	.help =
-"Images, containers and volumes stay; see image rm, rm and volume prune.\n",
-	.run = run_prune,
 };

@@ -38,7 +38,7 @@ static json_t *list(struct store *store, enum store_kind kind, const char *rest,
 			return NULL;
 		one = json_pack("{s:s, s:s, s:I, s:I}", "id", db_column(rows, 0), "name",
 				db_column(rows, 1), "users",
-				(json_int_t)sqlite3_column_int64(rows, 2), "bytes",
+				(json_int_t)db_integer(rows, 2), "bytes",
 				(json_int_t)bytes);
 		if (!one || json_array_append_new(items, one)) {
 			fault_no_memory(fault);

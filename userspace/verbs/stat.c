@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* veneer stat, veneer map: what the module knows, by its ioctls. */
+/* veneer stat */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "module/uapi/veneer.h"
 #include "store/container.h"
+#include "verbs/ask.h"
 #include "verbs/verb.h"
-
-enum { RANGES = 256 };
 
 /* A mounted container by its name, or any path. */
 static int open_target(const char *word, struct fault *fault)
@@ -33,17 +31,6 @@ static int open_target(const char *word, struct fault *fault)
 	return fd < 0 ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot open \"%s\"", word) : fd;
 }
 
-static int ioctl_failed(const char *word, struct fault *fault)
-{
-	int error = errno;
-
-	fault_errno(fault, error == EPERM ? EXIT_USAGE : EXIT_SYSTEM, error,
-		    "cannot ask about \"%s\"", word);
-	if (error == ENOTTY)
-		fault_advise(fault, "it is not on a mount of the veneer filesystem, or the module is older than this program");
-	return -1;
-}
-
 static const struct counter {
 	const char *name, *text;
 	size_t offset;
@@ -59,7 +46,7 @@ static const struct counter {
 	{ "map_bits", "bits written with them", offsetof(struct veneer_counters, map_bits) },
 };
 
-static int run_stat(int argc, char **argv, struct fault *fault)
+static int run(int argc, char **argv, struct fault *fault)
 {
 	static const char *const known[] = { "json", NULL };
 	int switches = verb_switches(argc, argv, known, fault);
@@ -74,8 +61,8 @@ static int run_stat(int argc, char **argv, struct fault *fault)
 	fd = open_target(argv[optind], fault);
 	if (fd < 0)
 		return -1;
-	if (ioctl(fd, VENEER_IOC_COUNTERS, &values) < 0)
-		return ioctl_failed(argv[optind], fault);
+	if (ask(fd, VENEER_IOC_COUNTERS, &values, argv[optind], fault) < 0)
+		return -1;
 	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
 		__u64 value;
 
@@ -101,96 +88,5 @@ const struct verb verb_stat = {
 "Of a mounted container, or of the mount that PATH is on. They count from the first\n"
 "mount of its upper on.\n\n"
 "  --json   for a script\n",
-	.run = run_stat,
-};
-
-static int add_range(const struct veneer_range *range, json_t *list, struct fault *fault)
-{
-	char layer[16] = "upper";
-	json_t *one;
-
-	if (range->layer != VENEER_RANGE_UPPER)
-		snprintf(layer, sizeof(layer), "%d", range->layer);
-	if (!list) {
-		printf("%20llu %20llu  %s\n", (unsigned long long)range->offset,
-		       (unsigned long long)range->length, layer);
-		return 0;
-	}
-	one = json_pack("{s:I, s:I, s:o}", "offset", (json_int_t)range->offset, "length",
-			(json_int_t)range->length, "layer",
-			range->layer == VENEER_RANGE_UPPER ? json_string("upper") :
-			json_integer(range->layer));
-	return one && !json_array_append_new(list, one) ? 0 : fault_no_memory(fault);
-}
-
-/* Ask until all has been told. @map is what was said at the end. */
-static int read_map(int fd, const char *name, struct veneer_map *map, json_t *list,
-		    struct fault *fault)
-{
-	struct veneer_range ranges[RANGES];
-	__u64 start = 0;
-
-	do {
-		*map = (struct veneer_map){
-			.size = sizeof(*map), .nr = RANGES, .start = start,
-			.ranges = (uintptr_t)ranges,
-		};
-		if (ioctl(fd, VENEER_IOC_MAP, map) < 0)
-			return ioctl_failed(name, fault);
-		for (__u32 i = 0; i < map->nr; i++) {
-			if (add_range(&ranges[i], list, fault) < 0)
-				return -1;
-		}
-		/* A file that is being cut off, say. */
-		if (map->start <= start)
-			break;
-		start = map->start;
-	} while (start < map->file_size);
-	return 0;
-}
-
-static int run_map(int argc, char **argv, struct fault *fault)
-{
-	static const char *const known[] = { "json", NULL };
-	static const char *const states[] = { "below", "split", "whole" };
-	int switches = verb_switches(argc, argv, known, fault);
-	AUTO_JSON *list = json_array(), *json = NULL;
-	struct veneer_map map;
-	const char *state;
-	AUTO_FD fd = -1;
-
-	if (switches < 0)
-		return -1;
-	if (argc - optind != 1)
-		return verb_misused(&verb_map, fault);
-	fd = open(argv[optind], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd < 0)
-		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot open \"%s\"", argv[optind]);
-	if (!switches)
-		printf("%20s %20s  %s\n", "OFFSET", "LENGTH", "LAYER");
-	if (read_map(fd, argv[optind], &map, switches ? list : NULL, fault) < 0)
-		return -1;
-	state = map.state < 3 ? states[map.state] : "unknown";
-	if (!switches) {
-		printf("%s, %llu bytes", state, (unsigned long long)map.file_size);
-		if (map.block_size)
-			printf(", blocks of %u", map.block_size);
-		printf("\n");
-		return 0;
-	}
-	json = json_pack("{s:s, s:I, s:I, s:i, s:O}", "state", state, "size",
-			 (json_int_t)map.file_size, "below_size", (json_int_t)map.below_size,
-			 "block_size", map.block_size, "ranges", list);
-	return json_print(json, fault);
-}
-
-const struct verb verb_map = {
-	.name = "map",
-	.usage = "[--json] FILE",
-	.summary = "which ranges of a file come from which layer",
-	.help =
-"FILE is on a mount. Layers are numbered, 0 on top; \"upper\" is what the container\n"
-"has written.\n\n"
-"  --json   for a script\n",
-	.run = run_map,
+	.run = run,
 };
