@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "base/files.h"
 #include "base/jsonfile.h"
 
 extern char **environ;
@@ -86,7 +87,7 @@ int command_talk(const char *const argv[], const char *input, char **output, int
 	int result;
 
 	*output = NULL;
-	if (in < 0 || out < 0 || write(in, input, length) != (ssize_t)length ||
+	if (in < 0 || out < 0 || write_all(in, input, length) < 0 ||
 	    lseek(in, 0, SEEK_SET) < 0)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot talk to \"%s\"", argv[0]);
 	if (start(argv, in, out, &child, fault) < 0)

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
+
 char *jsonfile_slurp(int fd, size_t *length, struct fault *fault)
 {
 	AUTO_FREE char *bytes = NULL;
@@ -82,21 +84,6 @@ json_t *jsonfile_read(int directory, const char *name, struct fault *fault)
 	return json;
 }
 
-static int write_whole(int fd, const char *bytes, size_t length)
-{
-	while (length) {
-		ssize_t put = write(fd, bytes, length);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		bytes += put;
-		length -= put;
-	}
-	return fsync(fd);
-}
-
 int jsonfile_write_bytes(int directory, const char *name, const char *bytes,
 			 size_t length, struct fault *fault)
 {
@@ -109,7 +96,7 @@ int jsonfile_write_bytes(int directory, const char *name, const char *bytes,
 		return fault_no_memory(fault);
 	}
 	fd = openat(directory, next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
-	if (fd < 0 || write_whole(fd, bytes, length) < 0 ||
+	if (fd < 0 || write_all(fd, bytes, length) < 0 || fsync(fd) < 0 ||
 	    renameat(directory, next, directory, name) < 0) {
 		fault_errno(fault, EXIT_SYSTEM, errno, "cannot write \"%s\"", name);
 		if (fd >= 0)

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/xattr.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "layer/name.h"
 #include "layer/tree.h"
@@ -107,7 +108,7 @@ static int copy_range(int from, int to, off_t at, off_t end, struct copied *copi
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it");
 		if (!got)
 			break;
-		if (pwrite(to, bytes, got, at) != got)
+		if (write_all_at(to, bytes, got, at) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write its copy");
 		at += got;
 		copied->bytes += got;

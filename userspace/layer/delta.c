@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "layer/splitfile.h"
 
@@ -59,18 +60,8 @@ void delta_free(struct delta *delta)
 
 static int put(int fd, const unsigned char *bytes, size_t length, off_t at, struct fault *fault)
 {
-	while (length) {
-		ssize_t done = pwrite(fd, bytes, length, at);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done < 0)
-			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it");
-		bytes += done;
-		length -= done;
-		at += done;
-	}
-	return 0;
+	return write_all_at(fd, bytes, length, at) < 0 ?
+		fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it") : 0;
 }
 
 static void set_bit(struct delta *delta, uint64_t at)

@@ -11,6 +11,8 @@
 #include <sys/xattr.h>
 #include <zlib.h>
 
+#include "base/files.h"
+
 enum { RECORD_MAX = 65536, MAP_CHUNK = 4096 };
 
 /* The kernel's crc32_le(~0, ...): not inverted at the end, as zlib's is. */
@@ -215,7 +217,7 @@ static int write_map(int fd, const struct split_new *split, const struct veneer_
 	size_t size = bitmap_bytes(le64toh(map->nr_blocks));
 	off_t start = (off_t)1 << split->shift;
 
-	if (pwrite(fd, map, sizeof(*map), 0) != sizeof(*map) ||
+	if (write_all_at(fd, map, sizeof(*map), 0) < 0 ||
 	    ftruncate(fd, start + size) < 0)
 		return -1;
 	/* Sparse where nothing is set. */
@@ -223,7 +225,7 @@ static int write_map(int fd, const struct split_new *split, const struct veneer_
 		size_t length = size - at < MAP_CHUNK ? size - at : MAP_CHUNK;
 
 		if (!all_zero(split->bits + at, length) &&
-		    pwrite(fd, split->bits + at, length, start + at) != (ssize_t)length)
+		    write_all_at(fd, split->bits + at, length, start + at) < 0)
 			return -1;
 	}
 	return 0;

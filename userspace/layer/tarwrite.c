@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "layer/marks.h"
 #include "layer/xattrs.h"
@@ -31,23 +32,14 @@ struct tarwrite {
 static la_ssize_t put(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct tarwrite *tar = context;
-	const char *from = bytes;
 
 	(void)archive;
 	if (tar->digest)
 		digest_add(tar->digest, bytes, length);
 	tar->bytes += length;
-	for (size_t left = tar->fd < 0 ? 0 : length; left;) {
-		ssize_t written = write(tar->fd, from, left);
-
-		if (written < 0 && errno == EINTR)
-			continue;
-		if (written < 0) {
-			tar->error = errno;
-			return -1;
-		}
-		from += written;
-		left -= written;
+	if (tar->fd >= 0 && write_all(tar->fd, bytes, length) < 0) {
+		tar->error = errno;
+		return -1;
 	}
 	return length;
 }

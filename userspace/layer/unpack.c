@@ -12,25 +12,10 @@
 #include <sys/sysmacros.h>
 #include <zlib.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "layer/splitcheck.h"
 #include "layer/tree.h"
-
-static int write_all(int fd, const char *bytes, size_t length, off_t offset)
-{
-	while (length) {
-		ssize_t put = pwrite(fd, bytes, length, offset);
-
-		if (put < 0 && errno == EINTR)
-			continue;
-		if (put < 0)
-			return -1;
-		bytes += put;
-		length -= put;
-		offset += put;
-	}
-	return 0;
-}
 
 /* The next part of a file's content. 1: there is one; 0: that was all. */
 static int next_part(struct archive *archive, int64_t size, const void **bytes, size_t *length,
@@ -72,7 +57,7 @@ static int copy_content(struct unpack *unpack, struct archive *archive, int fd,
 	while ((more = next_part(archive, size, &bytes, &length, &offset, fault)) > 0) {
 		if (delta && delta_put(delta, bytes, length, offset, fault) < 0)
 			return -1;
-		if (!delta && write_all(fd, bytes, length, offset) < 0)
+		if (!delta && write_all_at(fd, bytes, length, offset) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot write it");
 		if (unpack->share && offset == end)
 			sum = crc32(sum, bytes, length);

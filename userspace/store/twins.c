@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/files.h"
+
 /* Less than a block is not shared, and what one block saves is hardly worth a search. */
 enum { SMALLEST = 8192, PIECE = 16 << 20 };
 
@@ -83,25 +85,24 @@ static bool can_share(int directory)
 	AUTO_FD other = openat(directory, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 	static const char block[4096];
 
-	return one >= 0 && other >= 0 && write(one, block, sizeof(block)) == sizeof(block) &&
+	return one >= 0 && other >= 0 && !write_all(one, block, sizeof(block)) &&
 	       !ioctl(other, FICLONE, one);
 }
 
 int twins_open(struct twins *twins, struct store *store, struct staging *staging,
 	       struct fault *fault)
 {
-	AUTO_FD fd = openat(store->kinds[STORE_LAYER], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(store->kinds[STORE_LAYER], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	twins->store = store;
 	twins->staging = staging;
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"layers\"");
-	fd = -1;
 	twins->possible = can_share(staging->fd);
-	while (twins->possible && (entry = readdir(stream))) {
-		if (*entry->d_name != '.' && read_list(twins, entry->d_name, fault) < 0)
+	while (twins->possible && (name = names_next(stream))) {
+		if (*name != '.' && read_list(twins, name, fault) < 0)
 			return -1;
 	}
 	return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "store/image.h"
 #include "verbs/progress.h"
@@ -58,7 +59,7 @@ static int open_archive(const char *source, int spool, struct fault *fault)
 			return -1;
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got < 0 || write(copy, bytes, got) != got)
+		if (got < 0 || write_all(copy, bytes, got) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno, "cannot keep the archive");
 	}
 	return take_fd(&copy);
