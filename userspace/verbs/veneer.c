@@ -92,6 +92,23 @@ static bool asks_for_help(int argc, char **argv)
 	return false;
 }
 
+/* From here on a path may be used anywhere. "" is no path, and refused where it is read. */
+static int set_root(const char *value, struct fault *fault)
+{
+	AUTO_FREE char *here = NULL, *path = NULL;
+
+	if (!*value || *value == '/')
+		return config_override("root", value, fault);
+	here = getcwd(NULL, 0);
+	if (!here)
+		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot tell where \"%s\" is", value);
+	if (asprintf(&path, "%s/%s", here, value) < 0) {
+		path = NULL;
+		return fault_no_memory(fault);
+	}
+	return config_override("root", path, fault);
+}
+
 /* What may stand before the verb. Returns how many words it took, or -1. */
 static int global_options(int argc, char **argv, struct fault *fault)
 {
@@ -111,7 +128,7 @@ static int global_options(int argc, char **argv, struct fault *fault)
 		} else {
 			return fault_set(fault, EXIT_USAGE, "option --root needs a value");
 		}
-		if (config_override("root", value, fault) < 0)
+		if (set_root(value, fault) < 0)
 			return -1;
 	}
 	return used;
