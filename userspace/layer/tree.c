@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "base/files.h"
 #include "layer/name.h"
 
 int tree_open_directory(int root, const char *path)
@@ -112,17 +113,8 @@ static DIR *open_stream(int directory, const char *path)
 		.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV,
 	};
-	AUTO_FD fd = syscall(SYS_openat2, directory, path, &how, sizeof(how));
-	DIR *stream = fd < 0 ? NULL : fdopendir(fd);
 
-	if (stream)
-		fd = -1;
-	return stream;
-}
-
-static bool is_dot(const char *name)
-{
-	return !strcmp(name, ".") || !strcmp(name, "..");
+	return names_open(syscall(SYS_openat2, directory, path, &how, sizeof(how)));
 }
 
 /*
@@ -134,27 +126,25 @@ static int remove_names(int directory, char *path)
 {
 	CLEANUP(cleanup_dir) DIR *stream = open_stream(directory, path);
 	size_t length = strlen(path);
-	struct dirent *entry;
+	const char *name;
 
 	if (!stream)
 		return -1;
-	while (errno = 0, (entry = readdir(stream))) {
-		if (is_dot(entry->d_name))
-			continue;
-		if (!unlinkat(dirfd(stream), entry->d_name, 0))
+	while ((name = names_next(stream))) {
+		if (!unlinkat(dirfd(stream), name, 0))
 			continue;
 		if (errno != EISDIR)
 			return -1;
-		if (!unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR))
+		if (!unlinkat(dirfd(stream), name, AT_REMOVEDIR))
 			continue;
 		if (errno != ENOTEMPTY)
 			return -1;
-		if (length + 1 + strlen(entry->d_name) >= PATH_MAX) {
+		if (length + 1 + strlen(name) >= PATH_MAX) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
 		path[length] = '/';
-		strcpy(path + length + 1, entry->d_name);
+		strcpy(path + length + 1, name);
 		return 1;
 	}
 	return errno ? -1 : 0;
@@ -193,12 +183,12 @@ int tree_remove(int directory, const char *name)
 int tree_clear(int root)
 {
 	CLEANUP(cleanup_dir) DIR *stream = open_stream(root, ".");
-	struct dirent *entry;
+	const char *name;
 
 	if (!stream)
 		return -1;
-	while (errno = 0, (entry = readdir(stream))) {
-		if (!is_dot(entry->d_name) && tree_remove(root, entry->d_name) < 0)
+	while ((name = names_next(stream))) {
+		if (tree_remove(root, name) < 0)
 			return -1;
 	}
 	return errno ? -1 : 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "layer/name.h"
 
@@ -51,16 +52,14 @@ static int compare(const void *a, const void *b)
 
 static int read_names(int directory, struct names *names, struct fault *fault)
 {
-	AUTO_FD fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOATIME));
+	const char *name;
 
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it");
-	fd = -1;
-	while (errno = 0, (entry = readdir(stream))) {
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    add_name(names, strdup(entry->d_name), fault) < 0)
+	while ((name = names_next(stream))) {
+		if (add_name(names, strdup(name), fault) < 0)
 			return -1;
 	}
 	if (errno)

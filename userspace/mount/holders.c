@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
+
 enum { NAMED_MAX = 5 };
 
 struct mounts {
@@ -34,16 +36,14 @@ static bool link_leads_to(int directory, const char *name, const struct mounts *
 
 static bool any_link_leads_to(int process, const char *directory, const struct mounts *mounts)
 {
-	AUTO_FD fd = openat(process, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(process, directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	if (!stream)
 		return false;
-	fd = -1;
-	while ((entry = readdir(stream))) {
-		if (*entry->d_name != '.' &&
-		    link_leads_to(dirfd(stream), entry->d_name, mounts))
+	while ((name = names_next(stream))) {
+		if (link_leads_to(dirfd(stream), name, mounts))
 			return true;
 	}
 	return false;
@@ -81,23 +81,22 @@ int holders_name(const int *ids, size_t count, struct fault *fault)
 {
 	CLEANUP(cleanup_dir) DIR *processes = opendir("/proc");
 	const struct mounts mounts = { ids, count };
-	struct dirent *entry;
+	const char *number;
 	int named = 0;
 
-	while (processes && named < NAMED_MAX && (entry = readdir(processes))) {
+	while (processes && named < NAMED_MAX && (number = names_next(processes))) {
 		AUTO_FD process = -1;
 		const char *use;
 		char name[64];
 
-		if (!isdigit((unsigned char)*entry->d_name))
+		if (!isdigit((unsigned char)*number))
 			continue;
-		process = openat(dirfd(processes), entry->d_name,
-				 O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		process = openat(dirfd(processes), number, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		use = process < 0 ? NULL : use_of(process, &mounts);
 		if (!use)
 			continue;
 		read_name(process, name, sizeof(name));
-		fault_advise(fault, "process %s (%s) %s", entry->d_name, name, use);
+		fault_advise(fault, "process %s (%s) %s", number, name, use);
 		named++;
 	}
 	return named;

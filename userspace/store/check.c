@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/files.h"
 #include "layer/digest.h"
 #include "layer/splitcheck.h"
 #include "store/container.h"
@@ -181,21 +182,18 @@ static int check_maps(struct store *store, struct check *check, enum store_kind 
 static int check_kind(struct store *store, struct staging *staging, struct check *check,
 		      enum store_kind kind, struct fault *fault)
 {
-	AUTO_FD fd = openat(store->kinds[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(store->kinds[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s\"",
 				   store_kind_directory(kind));
-	fd = -1;
-	while (errno = 0, (entry = readdir(stream))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
-		if (check_object(store, staging, check, kind, entry->d_name, fault) < 0)
+	while ((name = names_next(stream))) {
+		if (check_object(store, staging, check, kind, name, fault) < 0)
 			return -1;
 		if ((kind == STORE_LAYER || kind == STORE_CONTAINER) &&
-		    check_maps(store, check, kind, entry->d_name, fault) < 0)
+		    check_maps(store, check, kind, name, fault) < 0)
 			return -1;
 	}
 	return errno ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s\"",

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/files.h"
+
 /* Raised whenever the tables change: an older file is thrown away. */
 #define SCHEMA_VERSION "2"
 
@@ -197,22 +199,21 @@ int index_add(struct store *store, enum store_kind kind, const char *id,
 
 static int rebuild_kind(struct store *store, enum store_kind kind, struct fault *fault)
 {
-	AUTO_FD fd = openat(store->kinds[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(store->kinds[kind], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s\"",
 				   store_kind_directory(kind));
-	fd = -1;
-	while (errno = 0, (entry = readdir(stream))) {
+	while ((name = names_next(stream))) {
 		AUTO_JSON *facts = NULL;
 		struct fault damage = { 0 };
 
-		if (*entry->d_name == '.')
+		if (*name == '.')
 			continue;
-		facts = store_facts(store, kind, entry->d_name, &damage);
-		if (!facts || index_add(store, kind, entry->d_name, facts, &damage) < 0) {
+		facts = store_facts(store, kind, name, &damage);
+		if (!facts || index_add(store, kind, name, facts, &damage) < 0) {
 			notice("%s; see veneer check", damage.text);
 			fault_clear(&damage);
 		}

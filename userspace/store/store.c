@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/config.h"
+#include "base/files.h"
 #include "layer/tree.h"
 #include "store/index.h"
 
@@ -249,30 +250,29 @@ int store_withdraw(struct staging *staging, enum store_kind kind, const char *id
 int store_leftovers(struct store *store, bool remove, unsigned long *count,
 		    struct fault *fault)
 {
-	AUTO_FD fd = openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(store->staging, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	*count = 0;
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s/staging\"",
 				   store->path);
-	fd = -1;
-	while (errno = 0, (entry = readdir(stream))) {
+	while ((name = names_next(stream))) {
 		AUTO_FD left = -1;
 
-		if (*entry->d_name == '.')
+		if (*name == '.')
 			continue;
-		left = openat(store->staging, entry->d_name,
+		left = openat(store->staging, name,
 			      O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		/* Its process lives, or has removed it just now. */
 		if (left < 0 || lock(left, LOCK_EX | LOCK_NB) < 0)
 			continue;
 		++*count;
-		if (remove && tree_remove(store->staging, entry->d_name) < 0)
+		if (remove && tree_remove(store->staging, name) < 0)
 			return fault_errno(fault, EXIT_SYSTEM, errno,
 					   "cannot remove \"%s/staging/%s\"", store->path,
-					   entry->d_name);
+					   name);
 	}
 	return errno ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot read \"%s/staging\"",
 				   store->path) : 0;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/files.h"
 #include "layer/copytree.h"
 #include "layer/name.h"
 #include "layer/tree.h"
@@ -183,16 +184,14 @@ int volume_release(struct store *store, const char *name, struct fault *fault)
 /* 1: nothing is in it, apart from what a fresh filesystem has. */
 static int is_empty(int directory, struct fault *fault)
 {
-	AUTO_FD fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	CLEANUP(cleanup_dir) DIR *stream = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *entry;
+	CLEANUP(cleanup_dir) DIR *stream =
+		names_open(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	const char *name;
 
 	if (!stream)
 		return fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it");
-	fd = -1;
-	while (errno = 0, (entry = readdir(stream))) {
-		if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..") &&
-		    strcmp(entry->d_name, "lost+found"))
+	while ((name = names_next(stream))) {
+		if (strcmp(name, "lost+found"))
 			return 0;
 	}
 	return errno ? fault_errno(fault, EXIT_SYSTEM, errno, "cannot read it") : 1;
