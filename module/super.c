@@ -238,8 +238,12 @@ static int take_upper(struct fs_context *fc, struct veneer_mount *m,
 			      options->upper_name, err);
 		return err;
 	}
-	/* atime follows the rules of our mount, not of that one. */
-	m->upper->mnt_flags &= ~(MNT_NOATIME | MNT_NODIRATIME | MNT_RELATIME);
+	/*
+	 * atime follows the rules of our mount, which veneer_update_time() keeps.
+	 * Nothing else moves it, least of all where a handle that was made up has
+	 * directories read that are not in the upper.
+	 */
+	m->upper->mnt_flags |= MNT_NOATIME | MNT_NODIRATIME;
 	m->workdir = dget(options->work.dentry);
 
 	err = veneer_writer_init(m);
