@@ -58,7 +58,7 @@
 #define USER 1000
 #define LAYERS 5
 #define DEFAULT_ROUNDS 60	/* without an argument, of a given seed */
-#define PHASE 120		/* seconds in which a mount is used */
+#define PHASE 40		/* as many times as long as a call may a mount be used */
 #define REPORT 60		/* seconds after which a long run says how far it is */
 
 enum { SLOT_MOUNTER, SLOT_USER, SLOT_OTHER_USER, SLOT_CHANGER };
@@ -527,7 +527,7 @@ static int phase(struct round *round)
 		_exit(mounter(round));
 	/* Not to be raced for by who waits. */
 	setpgid(pid, pid);
-	status = watch_wait(watch, pid, PHASE);
+	status = watch_wait(watch, pid, PHASE * watch->bound);
 	if (status)
 		printf("# the mounter ended with %d\n", status);
 	bad |= status || watch->slow;
