@@ -408,7 +408,8 @@ int veneer_link(struct dentry *old, struct inode *dir, struct dentry *dentry)
 		return err;
 
 	/* Its link count must not change in the midst of another change. */
-	mutex_lock(&veneer_inode(inode)->lock);
+	if (mutex_lock_killable(&veneer_inode(inode)->lock))
+		return -EINTR;
 	err = mnt_want_write(m->upper);
 	if (err) {
 		mutex_unlock(&veneer_inode(inode)->lock);

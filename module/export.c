@@ -234,6 +234,7 @@ static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
 	struct veneer_mount *m = veneer_mount(sb);
 	struct dentry *real, *found;
 	struct inode *upper;
+	int ret;
 
 	if (!m->upper)
 		return ERR_PTR(-ESTALE);
@@ -242,8 +243,10 @@ static struct dentry *find_upper(struct super_block *sb, struct handle *handle,
 		return real;
 
 	/* All names of one of these may be below: it is the entry that counts. */
-	if (veneer_links_is_entry(m, real)) {
-		found = d_obtain_alias(veneer_linked_inode(sb, real));
+	ret = veneer_links_is_entry(m, real);
+	if (ret) {
+		found = ret < 0 ? ERR_PTR(ret) :
+			d_obtain_alias(veneer_linked_inode(sb, real));
 		dput(real);
 		return found;
 	}

@@ -304,13 +304,15 @@ int veneer_links_lookup(struct veneer_mount *m, struct path *upper,
 	if (err || !under)
 		return err;
 
-	mutex_lock(&m->links.lock);
-	err = find_dir(m);
-	if (!err && m->links.dir) {
-		entry = entry_dentry(m, record.id);
-		err = PTR_ERR_OR_ZERO(entry);
+	err = mutex_lock_killable(&m->links.lock);
+	if (!err) {
+		err = find_dir(m);
+		if (!err && m->links.dir) {
+			entry = entry_dentry(m, record.id);
+			err = PTR_ERR_OR_ZERO(entry);
+		}
+		mutex_unlock(&m->links.lock);
 	}
-	mutex_unlock(&m->links.lock);
 	if (err) {
 		dput(under);
 		return err;
@@ -355,7 +357,8 @@ int veneer_links_find(struct veneer_mount *m, struct dentry *below,
 	struct entry *entry;
 	int err;
 
-	mutex_lock(&m->links.lock);
+	if (mutex_lock_killable(&m->links.lock))
+		return -EINTR;
 	err = load(m);
 	entry = err ? NULL : first_entry(&m->links, veneer_stack_ino(below));
 	for (; entry && !err; entry = next_entry(entry)) {
@@ -398,14 +401,17 @@ int veneer_links_find(struct veneer_mount *m, struct dentry *below,
  * veneer_links_is_entry - is this an entry, rather than an object's own name?
  * @m: the mount, which has an upper
  * @upper: an object of the upper
+ *
+ * Return: 1, 0, or %-EINTR.
  */
-bool veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper)
+int veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper)
 {
-	bool is_entry;
+	int is_entry;
 
 	if (d_is_dir(upper))
-		return false;
-	mutex_lock(&m->links.lock);
+		return 0;
+	if (mutex_lock_killable(&m->links.lock))
+		return -EINTR;
 	is_entry = !find_dir(m) && m->links.dir &&
 		   READ_ONCE(upper->d_parent) == m->links.dir;
 	mutex_unlock(&m->links.lock);
@@ -464,9 +470,10 @@ struct veneer_links *veneer_links_new(struct veneer_mount *m,
 	return ERR_PTR(err);
 }
 
+/* The folder has been found: it is there, or @dentry would not be in it. */
 static void remove_entry(struct veneer_mount *m, struct dentry *dentry)
 {
-	struct dentry *dir = m->links.dir;
+	struct dentry *dir = READ_ONCE(m->links.dir);
 	int err = -ESTALE;
 
 	/* With a single reference it would lose its inode, which may be open. */
@@ -521,17 +528,19 @@ int veneer_links_install(struct veneer_mount *m, struct dentry *temp,
 	entry->ino = veneer_stack_ino(below);
 	veneer_links_name(links->id, name);
 
-	mutex_lock(&m->links.lock);
-	err = load(m);
-	if (!err)
-		err = make_dir(m);
+	err = mutex_lock_killable(&m->links.lock);
 	if (!err) {
-		sweep(m);
-		err = veneer_temp_install(m, temp, m->links.dir, name);
+		err = load(m);
+		if (!err)
+			err = make_dir(m);
+		if (!err) {
+			sweep(m);
+			err = veneer_temp_install(m, temp, m->links.dir, name);
+		}
+		if (!err)
+			insert(&m->links, entry);
+		mutex_unlock(&m->links.lock);
 	}
-	if (!err)
-		insert(&m->links, entry);
-	mutex_unlock(&m->links.lock);
 	if (err)
 		kfree(entry);
 	return err;
@@ -670,7 +679,8 @@ int veneer_links_copy_up(struct dentry *dentry)
 	if (err)
 		return err;
 
-	mutex_lock(&vi->lock);
+	if (mutex_lock_killable(&vi->lock))
+		return -EINTR;
 	err = mnt_want_write(m->upper);
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);
@@ -700,8 +710,10 @@ void veneer_links_lost_name(struct inode *inode)
 	if (veneer_links_count(links, veneer_upper_nlink(inode)))
 		return;
 
-	mutex_lock(&m->links.lock);
 	remove_entry(m, upper);
+	/* To remember one that is gone does no harm. */
+	if (mutex_lock_killable(&m->links.lock))
+		return;
 	entry = m->links.ready ? first_entry(&m->links, veneer_stack_ino(below)) :
 			   NULL;
 	while (entry && entry->id != links->id)

@@ -17,7 +17,8 @@ struct veneer_mount;
  * @lock: protects the rest.  See mount.h for its place
  * @ready: @tree has every entry
  * @tree: the entries, by the inode number that the object has below
- * @dir: the folder ".veneer/links", a reference; %NULL until it is needed
+ * @dir: the folder ".veneer/links", a reference; %NULL until it is needed.  Set
+ *	once; read without a lock by who knows an object that is in it
  */
 struct veneer_links_index {
 	struct mutex	lock;		/* as said above */
@@ -36,7 +37,7 @@ int veneer_links_lookup(struct veneer_mount *m, struct path *upper,
 int veneer_links_find(struct veneer_mount *m, struct dentry *below,
 		      struct path *upper, struct veneer_links **links);
 
-bool veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper);
+int veneer_links_is_entry(struct veneer_mount *m, const struct dentry *upper);
 
 struct veneer_links *veneer_links_new(struct veneer_mount *m,
 				      const struct path *temp,

@@ -118,7 +118,8 @@ static int remove(struct inode *dir, struct dentry *dentry)
 		return err;
 
 	/* Either a copy-up of @inode sees that its name is gone, or we see it. */
-	mutex_lock(&veneer_inode(inode)->lock);
+	if (mutex_lock_killable(&veneer_inode(inode)->lock))
+		return -EINTR;
 	err = mnt_want_write(m->upper);
 	if (!err) {
 		CLASS(veneer_cred, cred)(m->cred);

@@ -360,7 +360,8 @@ int veneer_rename(struct mnt_idmap *idmap, struct inode *old_dir,
 
 	if (new.inode && !exchange) {
 		victim = &veneer_inode(new.inode)->lock;
-		mutex_lock(victim);
+		if (mutex_lock_killable(victim))
+			return -EINTR;
 	}
 	err = mnt_want_write(m->upper);
 	if (!err) {
