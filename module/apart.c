@@ -10,8 +10,14 @@
  * A worker waits for as long as the upper or a layer does not answer, and that
  * may be a filesystem that a user serves.  So each mount has workers of its own,
  * and not many: nobody else, of another mount or of the kernel, waits for one.
- * Saving has others, see save.c: it does not wait for calls of this kind.  A
- * worker that there is no memory for is replaced by the queue's rescuer.
+ * Saving has others, see save.c: it does not wait for calls of this kind.  Nor
+ * do those that only write to the upper wait for those that may read a layer:
+ * locks that write-back takes are held over the former.  A worker that there is
+ * no memory for is replaced by the queue's rescuer.
+ *
+ * A caller that is killed need not wait for longer than if he had made the call
+ * himself: the signal is passed on to the worker, and what it calls returns when
+ * it would have for him.
  *
  * What a worker allocates and writes is the caller's, as if he had done it.
  */
@@ -24,6 +30,8 @@
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/uio.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -36,18 +44,34 @@
 #define APART_ACTIVE	16
 
 /*
- * The queues, by veneer_mount.upper, which every real file that is written knows.
- * One is there as long as its mount is.
+ * The queues of a mount.
+ * calls: for veneer_apart(), and what may wait for a layer
+ * writes: for what is written to the upper
  */
-static DEFINE_XARRAY(queues);
+struct queues {
+	struct workqueue_struct	*calls;
+	struct workqueue_struct	*writes;
+};
+
+/*
+ * By veneer_mount.upper, which every real file that is written knows; there as
+ * long as the mount is.
+ */
+static DEFINE_XARRAY(all_queues);
 
 /*
  * One call, on the stack of the thread that waits for it, which holds the
  * references of @cred, @memcg and @blkcg.
+ * lock: protects @worker and @killed
+ * worker: who makes the call, as long as he does
+ * killed: the caller is
  */
 struct apart {
 	struct work_struct		work;
 	struct completion		done;
+	spinlock_t			lock;	/* as said above */
+	struct task_struct		*worker;
+	bool				killed;
 	long				(*fn)(void *arg);
 	void				*arg;
 	const struct cred		*cred;
@@ -65,11 +89,42 @@ static struct cgroup_subsys_state *blkcg_get(void)
 #endif
 }
 
+/* From now on the caller can have this worker's waits end. */
+static void begin_call(struct apart *apart)
+{
+	allow_kernel_signal(SIGKILL);
+	spin_lock(&apart->lock);
+	apart->worker = current;
+	if (apart->killed)
+		send_sig(SIGKILL, current, 1);
+	spin_unlock(&apart->lock);
+}
+
+/* The worker is as it was before, and ignores all signals. */
+static void end_call(struct apart *apart)
+{
+	spin_lock(&apart->lock);
+	apart->worker = NULL;
+	spin_unlock(&apart->lock);
+	disallow_signal(SIGKILL);
+}
+
+/* The caller has been killed: the call, which has begun, is to end. */
+static void kill_call(struct apart *apart)
+{
+	spin_lock(&apart->lock);
+	apart->killed = true;
+	if (apart->worker)
+		send_sig(SIGKILL, apart->worker, 1);
+	spin_unlock(&apart->lock);
+}
+
 static void apart_worker(struct work_struct *work)
 {
 	struct apart *apart = container_of(work, struct apart, work);
 	struct mem_cgroup *old = set_active_memcg(apart->memcg);
 
+	begin_call(apart);
 	kthread_associate_blkcg(apart->blkcg);
 	{
 		CLASS(veneer_cred, cred)(apart->cred);
@@ -77,9 +132,39 @@ static void apart_worker(struct work_struct *work)
 		apart->ret = apart->fn(apart->arg);
 	}
 	kthread_associate_blkcg(NULL);
+	end_call(apart);
 	set_active_memcg(old);
 	/* The last that is done with it. */
 	complete(&apart->done);
+}
+
+/* With @cancel, the caller can be killed. */
+static long call_apart(struct workqueue_struct *queue, long (*fn)(void *arg),
+		       void *arg, bool *cancel)
+{
+	struct apart apart = { .fn = fn, .arg = arg, .cred = current_cred() };
+
+	apart.memcg = get_mem_cgroup_from_mm(current->mm);
+	apart.blkcg = blkcg_get();
+	spin_lock_init(&apart.lock);
+	init_completion(&apart.done);
+	INIT_WORK_ONSTACK(&apart.work, apart_worker);
+	queue_work(queue, &apart.work);
+	if (!cancel) {
+		wait_for_completion(&apart.done);
+	} else if (wait_for_completion_killable(&apart.done)) {
+		WRITE_ONCE(*cancel, true);
+		kill_call(&apart);
+		if (cancel_work(&apart.work))
+			apart.ret = -EINTR;
+		else
+			wait_for_completion(&apart.done);
+	}
+	destroy_work_on_stack(&apart.work);
+	if (apart.blkcg)
+		css_put(apart.blkcg);
+	mem_cgroup_put(apart.memcg);
+	return apart.ret;
 }
 
 /**
@@ -92,37 +177,20 @@ static void apart_worker(struct work_struct *work)
  *	Or %NULL for a call that must be made
  *
  * A call that was not begun is not made when the caller is killed.  One that was
- * is waited for: it uses what the caller holds.
+ * is waited for: it uses what the caller holds.  As long as it runs, the worker
+ * has a fatal signal pending then.
  *
  * Return: what @fn returns; or %-EINTR or %-ENXIO.
  */
 long veneer_apart_killable(const struct vfsmount *upper,
 			   long (*fn)(void *arg), void *arg, bool *cancel)
 {
-	struct workqueue_struct *queue = xa_load(&queues, (unsigned long)upper);
-	struct apart apart = { .fn = fn, .arg = arg, .cred = current_cred() };
+	const struct queues *queues = xa_load(&all_queues,
+					      (unsigned long)upper);
 
-	if (WARN_ON_ONCE(!queue))
+	if (WARN_ON_ONCE(!queues))
 		return -ENXIO;
-	apart.memcg = get_mem_cgroup_from_mm(current->mm);
-	apart.blkcg = blkcg_get();
-	init_completion(&apart.done);
-	INIT_WORK_ONSTACK(&apart.work, apart_worker);
-	queue_work(queue, &apart.work);
-	if (!cancel) {
-		wait_for_completion(&apart.done);
-	} else if (wait_for_completion_killable(&apart.done)) {
-		WRITE_ONCE(*cancel, true);
-		if (cancel_work(&apart.work))
-			apart.ret = -EINTR;
-		else
-			wait_for_completion(&apart.done);
-	}
-	destroy_work_on_stack(&apart.work);
-	if (apart.blkcg)
-		css_put(apart.blkcg);
-	mem_cgroup_put(apart.memcg);
-	return apart.ret;
+	return call_apart(queues->calls, fn, arg, cancel);
 }
 
 /**
@@ -137,6 +205,28 @@ long veneer_apart(const struct vfsmount *upper, long (*fn)(void *arg),
 	return veneer_apart_killable(upper, fn, arg, NULL);
 }
 
+/* Writes to the upper, which whoever is killed need not wait for. */
+static long write_apart(const struct vfsmount *upper, long (*fn)(void *arg),
+			void *arg)
+{
+	const struct queues *queues = xa_load(&all_queues,
+					      (unsigned long)upper);
+	bool cancel = false;
+
+	if (WARN_ON_ONCE(!queues))
+		return -ENXIO;
+	return call_apart(queues->writes, fn, arg, &cancel);
+}
+
+static void queues_free(struct queues *queues)
+{
+	if (queues->calls)
+		destroy_workqueue(queues->calls);
+	if (queues->writes)
+		destroy_workqueue(queues->writes);
+	kfree(queues);
+}
+
 /**
  * veneer_apart_init - a mount is being made
  * @m: the mount, with an upper
@@ -144,30 +234,37 @@ long veneer_apart(const struct vfsmount *upper, long (*fn)(void *arg),
  */
 int veneer_apart_init(struct veneer_mount *m, unsigned int nr)
 {
-	struct workqueue_struct *queue;
-	int err;
+	struct queues *queues = kzalloc(sizeof(*queues), GFP_KERNEL);
+	int err = -ENOMEM;
 
-	queue = alloc_workqueue("veneer-apart-%u", WQ_UNBOUND | WQ_MEM_RECLAIM,
-				APART_ACTIVE, nr);
-	if (!queue)
+	if (!queues)
 		return -ENOMEM;
-	err = xa_insert(&queues, (unsigned long)m->upper, queue, GFP_KERNEL);
+	queues->calls = alloc_workqueue("veneer-apart-%u",
+					WQ_UNBOUND | WQ_MEM_RECLAIM,
+					APART_ACTIVE, nr);
+	queues->writes = alloc_workqueue("veneer-write-%u",
+					 WQ_UNBOUND | WQ_MEM_RECLAIM,
+					 APART_ACTIVE, nr);
+	if (queues->calls && queues->writes)
+		err = xa_insert(&all_queues, (unsigned long)m->upper, queues,
+				GFP_KERNEL);
 	if (err)
-		destroy_workqueue(queue);
+		queues_free(queues);
 	return err;
 }
 
 /**
  * veneer_apart_exit - a mount that nobody uses any more goes
- * @m: the mount, maybe one that has no queue
+ * @m: the mount, maybe one that has no queues
  */
 void veneer_apart_exit(struct veneer_mount *m)
 {
-	struct workqueue_struct *queue;
+	struct queues *queues = NULL;
 
-	queue = m->upper ? xa_erase(&queues, (unsigned long)m->upper) : NULL;
-	if (queue)
-		destroy_workqueue(queue);
+	if (m->upper)
+		queues = xa_erase(&all_queues, (unsigned long)m->upper);
+	if (queues)
+		queues_free(queues);
 }
 
 static bool over_limit(loff_t end)
@@ -202,7 +299,7 @@ ssize_t veneer_own_write_iter(struct file *file, struct iov_iter *iter,
 	struct own_write w = { .file = file, .iter = iter, .pos = pos };
 
 	if (over_limit(*pos + iov_iter_count(iter)))
-		return veneer_apart(file->f_path.mnt, own_write, &w);
+		return write_apart(file->f_path.mnt, own_write, &w);
 	return own_write(&w);
 }
 
@@ -246,6 +343,6 @@ int veneer_own_truncate(const struct path *path, loff_t size)
 {
 	struct own_truncate t = { .path = path, .size = size };
 
-	return over_limit(size) ? veneer_apart(path->mnt, own_truncate, &t) :
+	return over_limit(size) ? write_apart(path->mnt, own_truncate, &t) :
 				  own_truncate(&t);
 }
