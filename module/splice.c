@@ -36,7 +36,7 @@
  * exact: they are a block, which must be filled first if they do not come at once
  * begun: the cache is passed by, and has to be told of the end
  * busy: it had pages
- * less: there are less bytes, how many
+ * less: there are less bytes, or less are taken: how many
  */
 struct from_pipe {
 	struct inode	*inode;
@@ -72,6 +72,15 @@ static int write_buffer(struct pipe_inode_info *pipe, struct pipe_buffer *buf,
 	init_sync_kiocb(&kiocb, from->real);
 	kiocb.ki_pos = sd->pos;
 	ret = from->real->f_op->write_iter(&kiocb, &iter);
+	/*
+	 * What it stopped within is to be filled first: and should that fail, the
+	 * pipe still has the bytes.
+	 */
+	if (ret > 0 && ret < sd->len &&
+	    !veneer_split_complete_part(from->inode, sd->pos, ret)) {
+		from->less = ret;
+		return 0;
+	}
 	/* The next buffer may have to be waited for. */
 	if (ret > 0)
 		sd->total_len = ret;
@@ -143,7 +152,9 @@ static ssize_t splice_part(struct pipe_inode_info *pipe, struct inode *inode,
 						       ret);
 			veneer_copyattr(inode);
 			veneer_past_cache_end(inode, old_size, pos, ret);
-			return ret;
+			if (!from.less)
+				return ret;
+			from.begun = false;
 		}
 		if (!from.busy && !from.less)
 			return ret;
