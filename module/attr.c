@@ -13,6 +13,7 @@
 #include "inode.h"
 #include "mount.h"
 #include "pagecache.h"
+#include "range.h"
 #include "split.h"
 #include "times.h"
 #include "writer.h"
@@ -184,6 +185,9 @@ static int set_size(struct dentry *dentry, struct iattr *attr)
 
 	veneer_cache_prepare_resize(inode, size);
 	err = veneer_copy_up_data(dentry, size);
+	/* A split file on an upper that must have no maps to be saved. */
+	if (!err && veneer_mount(inode->i_sb)->served)
+		err = veneer_make_whole_locked(inode);
 	if (!err)
 		err = veneer_split_cut_begin(inode, size);
 	if (!err) {

@@ -170,7 +170,7 @@ static int record_below(struct copy_up *c, const struct path *to, loff_t size)
 /* Copying a small file costs less than keeping track of its blocks. */
 static bool is_small(const struct copy_up *c, loff_t size)
 {
-	return size <= veneer_whole_limit(c->m);
+	return veneer_copies_whole(c->m, size);
 }
 
 /*

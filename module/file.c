@@ -28,6 +28,7 @@
 #include "pagecache.h"
 #include "range.h"
 #include "real.h"
+#include "served.h"
 #include "source.h"
 #include "split.h"
 #include "times.h"
@@ -254,12 +255,15 @@ int veneer_data_ready(struct inode *inode)
 
 static int veneer_open(struct inode *inode, struct file *file)
 {
-	int places = veneer_data_ready(inode);
+	int err, places = veneer_data_ready(inode);
 	struct veneer_file *vf;
 	struct file *real;
 
 	if (places < 0)
 		return places;
+	err = veneer_served_open(inode, file);
+	if (err)
+		return err;
 	vf = file_alloc(places);
 	if (!vf)
 		return -ENOMEM;

@@ -485,38 +485,6 @@ void veneer_flush_failed(struct inode *inode, int err)
 }
 
 /**
- * veneer_split_evict - a file is forgotten
- * @inode: the file
- *
- * Without a name, its map goes, too.
- */
-int veneer_split_evict(struct inode *inode)
-{
-	struct veneer_split *split = veneer_inode_split(inode);
-	struct veneer_mount *m = veneer_mount(inode->i_sb);
-	struct dentry *upper = veneer_upper(inode);
-	const struct path path = veneer_upper_path(m, upper);
-	struct veneer_record record;
-	int err;
-
-	if (!upper || d_inode(upper)->i_nlink)
-		return 0;
-	CLASS(veneer_cred, cred)(m->cred);
-	if (split)
-		return split->finished ? 0 :
-		       veneer_mapfile_remove(m, &split->record);
-	/* It was never opened. */
-	if (!veneer_inode(inode)->has_map)
-		return 0;
-	err = veneer_record_get(&path, m->options.userxattr, &record);
-	if (err <= 0)
-		return err;
-	err = veneer_mapfile_remove(m, &record);
-	kfree(record.path);
-	return err;
-}
-
-/**
  * veneer_split_cut_begin - the upper of a split file is about to shrink
  * @inode: the file, its i_rwsem held for writing
  * @size: the new size

@@ -11,6 +11,7 @@
 #include "chain.h"
 #include "compat.h"
 #include "dir.h"
+#include "evict.h"
 #include "file.h"
 #include "inode.h"
 #include "links.h"
@@ -494,9 +495,7 @@ void veneer_evict_inode(struct inode *inode)
 		return;
 	veneer_save_forget(inode);
 	veneer_inner_drop(inode);
-	if (veneer_split_evict(inode))
-		veneer_err_ratelimited("%pd2: a block map without a file is left in .veneer\n",
-				       veneer_upper(inode));
+	veneer_map_evict(inode);
 }
 
 /**

@@ -707,6 +707,11 @@ static ssize_t write_locked(struct kiocb *iocb, struct iov_iter *iter,
 	veneer_copyattr(inode);
 	cached = veneer_is_cached(inode) || must_not_append(iocb) ||
 		 atomic_read(&veneer_inode(inode)->lent_maps);
+	if (veneer_mount(inode->i_sb)->served) {
+		if (must_not_append(iocb))
+			return -EOPNOTSUPP;
+		cached = false;
+	}
 	if (veneer_is_whole(inode) && !cached && !inode->i_mapping->nrpages)
 		return backing_file_write_iter(real, iter, iocb, flags, &ctx);
 

@@ -294,8 +294,11 @@ static int write_header(struct file *file, const struct veneer_record *record,
 static struct file *open_map(struct veneer_mount *m, struct dentry *dentry)
 {
 	const struct path path = veneer_upper_path(m, dentry);
+	int flags = O_RDWR;
 
-	return veneer_real_open(&path, S_IFREG, O_RDWR);
+	if (veneer_must_not_wait(m))
+		flags |= O_NONBLOCK;
+	return veneer_real_open(&path, S_IFREG, flags);
 }
 
 /*

@@ -315,6 +315,8 @@ static vm_fault_t own_page_mkwrite(struct vm_fault *vmf)
 		err = move_times(file);
 	if (!err)
 		err = veneer_split_reserve(inode, folio_pos(folio), PAGE_SIZE);
+	if (!err)
+		err = veneer_cache_block(inode, folio_pos(folio));
 	if (err) {
 		ret = vmf_error(err);
 		goto out;
@@ -423,6 +425,8 @@ static enum share how_to_share(const struct inode *inode)
 	struct address_space *mapping = layer_mapping(inode);
 	const struct super_block *sb = mapping->host->i_sb;
 
+	if (veneer_mount(inode->i_sb)->served)
+		return SHARE_LAYER;
 	if (sb->s_stack_depth || shmem_mapping(mapping))
 		return SHARE_OWN;
 	if (IS_ENABLED(CONFIG_READ_ONLY_THP_FOR_FS) &&
@@ -470,7 +474,12 @@ int veneer_mmap(struct file *file, struct vm_area_struct *vma)
 	struct veneer_chain *chain;
 	int err = 0;
 
-	if (!count_own(inode)) {
+	/* No page of our own is ever dirty there: see served.c. */
+	if (shared && (vma->vm_flags & VM_MAYWRITE) &&
+	    veneer_mount(inode->i_sb)->served && !veneer_is_whole(inode))
+		return -ENODEV;
+	if ((veneer_mount(inode->i_sb)->served && veneer_is_whole(inode)) ||
+	    !count_own(inode)) {
 		/* msync(2) does not come to us. */
 		if (shared && (vma->vm_flags & VM_MAYWRITE))
 			err = sync_name(file);

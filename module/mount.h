@@ -52,13 +52,16 @@
  * for as long: its memory is pinned before any of these locks is taken.  See
  * io.c, splice.c, and range.c for FIEMAP.  What waits for such
  * memory, or for a pipe, holds i_rwsem of the mount's own file at most, which
- * write-back does not take.
+ * write-back does not take.  Nor may any of them be held over a call to a layer,
+ * which may be of a filesystem that a user serves: see missing.c.  And where the
+ * upper is of one, a mount has nothing to write back: see served.c.
  */
 #ifndef VENEER_MOUNT_H
 #define VENEER_MOUNT_H
 
 #include <linux/errseq.h>
 #include <linux/fs.h>
+#include <linux/llist.h>
 #include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
@@ -87,6 +90,7 @@
  * @workdir: the given workdir, a reference
  * @upper_claimed: @upper's root is marked as in use by us
  * @work_claimed: @workdir is
+ * @served: the upper is of a filesystem that a user may serve, FUSE: see served.c
  * @upper_fsid: number of the upper's filesystem, for veneer_map_ino()
  * @nr_fs: how many filesystems its objects are on, for veneer_show_ino()
  * @temp_id: makes names in @work
@@ -111,7 +115,12 @@
  * @save_lock: held while files of @unsaved are saved together, so that a sync
  *	waits for those that the background has begun with
  * @save_work: saves in the background; stopped before the mount's inodes go
- * @save_queue: what that is queued to; %NULL until the mount can have inodes
+ * @saver: who saves files of @unsaved together.  Under @save_lock; read without
+ *	it by veneer_must_not_wait(), which asks for the caller
+ * @save_queue: what that is queued to, and @orphans_work; %NULL until the mount
+ *	can have inodes
+ * @orphans: block maps that are to be removed; see evict.c
+ * @orphans_work: removes them; ends before @upper goes
  * @options: what it was mounted with
  * @tunables: numbers that decide how it copies
  * @rcu: frees it
@@ -120,7 +129,8 @@
  * @stats: what has happened in it
  *
  * Fixed before the superblock can be found, but for @temp_id, @links, @strays,
- * @unsaved, @saving, @wb_err, @read_only, @tunables, @live and @stats; lives until
+ * @unsaved, @saving, @saver, @orphans, @wb_err, @read_only, @tunables, @live and
+ * @stats; lives until
  * after the superblock's last inode is gone, and then for a grace period, with
  * @cred, which permission is asked with in a walk by RCU.
  */
@@ -133,6 +143,7 @@ struct veneer_mount {
 	struct dentry		*workdir;
 	bool			upper_claimed;
 	bool			work_claimed;
+	bool			served;
 	unsigned int		upper_fsid;
 	unsigned int		nr_fs;
 	atomic_t		temp_id;
@@ -146,7 +157,10 @@ struct veneer_mount {
 	struct list_head	saving;
 	struct mutex		save_lock;	/* as said above */
 	struct work_struct	save_work;
+	struct task_struct	*saver;
 	struct workqueue_struct	*save_queue;
+	struct llist_head	orphans;
+	struct work_struct	orphans_work;
 	struct veneer_options	options;
 	struct veneer_tunables_mem	tunables;
 	struct rcu_head		rcu;
@@ -187,12 +201,35 @@ static inline unsigned int veneer_block_shift(const struct veneer_mount *m)
 }
 
 /**
- * veneer_whole_limit - the size up to which a file is copied whole
+ * veneer_whole_limit - the size up to which a file is copied whole, as was asked
+ * for
  * @m: the mount
  */
 static inline loff_t veneer_whole_limit(const struct veneer_mount *m)
 {
 	return atomic64_read(&m->tunables.whole_limit);
+}
+
+/**
+ * veneer_copies_whole - is a file of this size copied whole?
+ * @m: the mount
+ * @size: the size
+ */
+static inline bool veneer_copies_whole(const struct veneer_mount *m, loff_t size)
+{
+	return m->served || size <= veneer_whole_limit(m);
+}
+
+/**
+ * veneer_must_not_wait - does the caller write back for others?
+ * @m: the mount
+ *
+ * For anybody's sync, or nobody: then he does not wait for whoever has a lease on
+ * a file of the upper, which its owner may keep for as long as lease-break-time.
+ */
+static inline bool veneer_must_not_wait(const struct veneer_mount *m)
+{
+	return (current->flags & PF_KTHREAD) || READ_ONCE(m->saver) == current;
 }
 
 extern struct file_system_type veneer_fs_type;

@@ -26,6 +26,7 @@
 #include <linux/pagemap.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 #include <linux/wait_bit.h>
 #include <linux/writeback.h>
@@ -38,6 +39,12 @@
 #include "source.h"
 #include "split.h"
 #include "writer.h"
+
+/* No memory; killed; or somebody else has a lease on the upper's file. */
+static bool is_passing(ssize_t err)
+{
+	return err == -ENOMEM || err == -EINTR || err == -EBUSY;
+}
 
 /* Fails with -EAGAIN when the file is being changed past the cache. */
 static int write_folio(struct inode *inode, struct folio *folio,
@@ -64,11 +71,13 @@ static int write_folio(struct inode *inode, struct folio *folio,
 	}
 	ret = veneer_split_write_folio(inode, folio,
 				       min_t(loff_t, PAGE_SIZE, size - pos));
-	/* Without memory, who waits for this tries again: then nothing is lost. */
-	if (ret < 0 && ret != -ENOMEM)
+	/*
+	 * Who waits for this tries again, or is told alone: then nothing is lost.
+	 */
+	if (ret < 0 && !is_passing(ret))
 		mapping_set_error(inode->i_mapping, ret);
 	/* There will be memory, or room, again: whoever syncs then has it written. */
-	if (ret == -ENOMEM || ret == -ENOSPC || ret == -EDQUOT)
+	if (is_passing(ret) || ret == -ENOSPC || ret == -EDQUOT)
 		folio_redirty_for_writepage(wbc, folio);
 	folio_end_writeback(folio);
 	return min(ret, 0);
@@ -162,13 +171,86 @@ static void zero_tail(struct address_space *mapping, loff_t size)
 	folio_put(folio);
 }
 
+/* Holds the pages of a block, with their bytes; returns how many, or an error. */
+static int hold_pages(struct address_space *mapping, pgoff_t first, int nr,
+		      struct folio **folios)
+{
+	for (int i = 0; i < nr; i++) {
+		folios[i] = read_cache_folio(mapping, first + i, NULL, NULL);
+		if (IS_ERR(folios[i])) {
+			int err = PTR_ERR(folios[i]);
+
+			while (i--)
+				folio_put(folios[i]);
+			return err;
+		}
+	}
+	return nr;
+}
+
+static void dirty_pages(struct address_space *mapping, int nr,
+			struct folio **folios)
+{
+	for (int i = 0; i < nr; i++) {
+		folio_lock(folios[i]);
+		if (folios[i]->mapping == mapping)
+			folio_mark_dirty(folios[i]);
+		folio_unlock(folios[i]);
+		folio_put(folios[i]);
+	}
+}
+
+/**
+ * veneer_cache_block - before a page gets dirty, see to the rest of its block
+ * @inode: a split file
+ * @pos: where the page begins
+ *
+ * When a block that is missing is larger than a page, it is filled before one of
+ * its pages is written back, and everybody's sync waits for that.  It must not
+ * wait for a layer: so all of the block is brought into the mount's page cache
+ * now, and made dirty, to stay until then.
+ */
+int veneer_cache_block(struct inode *inode, loff_t pos)
+{
+	struct veneer_split *split = veneer_inode_split(inode);
+	struct address_space *mapping = inode->i_mapping;
+	struct folio **folios;
+	loff_t block, end;
+	pgoff_t first;
+	int nr;
+
+	if (!split || split->record.block_shift <= PAGE_SHIFT)
+		return 0;
+	block = 1LL << split->record.block_shift;
+	end = min3(round_down(pos, block) + block, veneer_below_size(split),
+		   i_size_read(inode));
+	if (pos >= end || veneer_blockmap_test(&split->map,
+					       pos >> split->record.block_shift))
+		return 0;
+	first = round_down(pos, block) >> PAGE_SHIFT;
+	nr = DIV_ROUND_UP(end, PAGE_SIZE) - first;
+	folios = kcalloc(nr, sizeof(*folios), GFP_KERNEL);
+	if (!folios)
+		return -ENOMEM;
+	filemap_invalidate_lock_shared(mapping);
+	nr = hold_pages(mapping, first, nr, folios);
+	if (nr > 0)
+		dirty_pages(mapping, nr, folios);
+	filemap_invalidate_unlock_shared(mapping);
+	kfree(folios);
+	return min(nr, 0);
+}
+
 /* The page of the mount's page cache to write to, locked. */
 static struct folio *folio_to_write(struct inode *inode, loff_t pos, size_t len)
 {
 	struct address_space *mapping = inode->i_mapping;
 	struct folio *folio;
-	int err = 0;
+	int err;
 
+	err = veneer_cache_block(inode, round_down(pos, PAGE_SIZE));
+	if (err)
+		return ERR_PTR(err);
 	folio = __filemap_get_folio(mapping, pos >> PAGE_SHIFT, FGP_WRITEBEGIN,
 				    mapping_gfp_mask(mapping));
 	if (IS_ERR(folio))
@@ -541,13 +623,18 @@ void veneer_past_cache_end(struct inode *inode, loff_t old_size, loff_t pos,
 void veneer_cache_hold(struct inode *inode, loff_t size)
 {
 	struct address_space *mapping = inode->i_mapping;
+	struct veneer_split *split = veneer_inode_split(inode);
+	loff_t block = PAGE_SIZE;
 
+	if (split)
+		block = max(block, 1LL << split->record.block_shift);
 	WRITE_ONCE(veneer_inode(inode)->past_cache, true);
 	/* Pairs with write_folio(). */
 	smp_mb();
+	/* With a page, the rest of its block may be written. */
 	if (mapping->nrpages)
 		filemap_fdatawait_range_keep_errors(mapping,
-						    round_down(size, PAGE_SIZE),
+						    round_down(size, block),
 						    LLONG_MAX);
 }
 

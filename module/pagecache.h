@@ -14,7 +14,8 @@ extern const struct address_space_operations veneer_address_operations;
  * veneer_is_cached - do mappings of a file use the mount's page cache?
  * @inode: a regular file
  *
- * As long as they do, that is where the file is read and written.
+ * As long as they do, that is where the file is read and written; but for uppers
+ * that a user may serve, see served.c.
  */
 static inline bool veneer_is_cached(const struct inode *inode)
 {
@@ -23,7 +24,8 @@ static inline bool veneer_is_cached(const struct inode *inode)
 	/* Pairs with the barrier in veneer_mmap(). */
 	smp_mb();
 	return atomic_read(&vi->own_maps) >
-	       (READ_ONCE(vi->recalled) ? 0 : atomic_read(&vi->lent_maps));
+	       (READ_ONCE(vi->recalled) ? 0 : atomic_read(&vi->lent_maps)) &&
+	       !veneer_mount(inode->i_sb)->served;
 }
 
 int veneer_mmap(struct file *file, struct vm_area_struct *vma);
@@ -47,6 +49,7 @@ static inline int veneer_cache_write_back(struct inode *inode, loff_t pos,
 }
 
 ssize_t veneer_cache_write(struct kiocb *iocb, struct iov_iter *iter);
+int veneer_cache_block(struct inode *inode, loff_t pos);
 int veneer_past_cache_prepare(struct inode *inode);
 bool veneer_past_cache_try(struct inode *inode);
 int veneer_past_cache_begin(struct inode *inode);

@@ -176,8 +176,13 @@ static void give_back(struct veneer_mount *m, struct dentry *upper,
 		kvfree(kept->caps);
 }
 
-/* All blocks, and durably: afterwards the upper alone has the file. */
-static int make_whole(struct inode *inode)
+/**
+ * veneer_make_whole_locked - copy all blocks of a file that are still below
+ * @inode: the file, which has an upper; its i_rwsem held for writing
+ *
+ * And durably: afterwards the upper alone has the file.
+ */
+int veneer_make_whole_locked(struct inode *inode)
 {
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 	struct dentry *upper = veneer_upper(inode);
@@ -209,7 +214,7 @@ int veneer_make_whole(struct file *file)
 	if (err)
 		return err;
 	inode_lock(inode);
-	err = make_whole(inode);
+	err = veneer_make_whole_locked(inode);
 	inode_unlock(inode);
 	return err;
 }
@@ -236,7 +241,7 @@ static int before_fallocate(struct inode *inode, int mode, loff_t offset,
 	if (mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) {
 		int err = check_shift(inode, mode, offset, len);
 
-		return err ? : make_whole(inode);
+		return err ? : veneer_make_whole_locked(inode);
 	}
 	if (mode & FALLOC_FL_UNSHARE_RANGE)
 		return veneer_split_fill(inode, offset, len);
@@ -317,7 +322,7 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 	struct inode *inode = file_inode(out);
 	struct file *real_in = veneer_real_file(in, run.where);
 	const loff_t old_size = i_size_read(inode);
-	ssize_t ret;
+	ssize_t ret, reached;
 
 	if (IS_ERR(real_in))
 		return PTR_ERR(real_in);
@@ -336,9 +341,15 @@ static ssize_t copy_run(struct file *in, loff_t pos_in, struct file *out,
 		ret = vfs_copy_file_range(real_in, pos_in, real_out, pos_out,
 					  run.len, 0);
 	}
+	reached = max(ret, 0);
 	ret = veneer_split_end(inode, pos_out, run.len, ret);
 	veneer_copyattr(inode);
 	veneer_past_cache_end(inode, old_size, pos_out, ret);
+	/* The one block that it is about is filled first, then. */
+	if (!ret && reached) {
+		*len = reached;
+		ret = copy_run(in, pos_in, out, real_out, pos_out, len);
+	}
 	return ret;
 }
 
@@ -498,6 +509,9 @@ static loff_t clone_runs(struct file *in, loff_t pos_in, struct file *out,
 	loff_t done = 0, ret;
 
 	ret = check_remap(in, pos_in, len, real_out);
+	/* From a layer, which may take its time: not past the cache. */
+	if (!ret)
+		ret = veneer_split_edges(inode, pos_out, len);
 	if (!ret)
 		ret = veneer_past_cache_begin(inode);
 	if (ret)

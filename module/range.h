@@ -15,6 +15,7 @@ loff_t veneer_remap_file_range(struct file *in, loff_t pos_in,
 			       unsigned int flags);
 int veneer_fiemap(struct inode *inode, struct fiemap_extent_info *info,
 		  u64 start, u64 len);
+int veneer_make_whole_locked(struct inode *inode);
 int veneer_make_whole(struct file *file);
 
 #endif

@@ -94,7 +94,8 @@ int veneer_real_may_open(const struct path *path, umode_t type, int flags)
  * veneer_real_open - open a real object for the module itself
  * @path: the object
  * @type: what it has to be: %S_IFREG or %S_IFDIR
- * @flags: %O_RDONLY, %O_WRONLY or %O_RDWR
+ * @flags: %O_RDONLY, %O_WRONLY or %O_RDWR; and %O_NONBLOCK for %-EAGAIN if a
+ *	lease is in the way, which is broken then, but not waited for
  *
  * Runs with the mounter's credentials.  Nobody is told of it, nor of what is
  * read and written through the file: who listens to an object and has a say in
@@ -110,6 +111,7 @@ int veneer_real_may_open(const struct path *path, umode_t type, int flags)
 struct file *veneer_real_open(const struct path *path, umode_t type, int flags)
 {
 	int err = veneer_real_may_open(path, type, flags);
+	struct file *file;
 
 	if (err)
 		return ERR_PTR(err);
@@ -118,5 +120,9 @@ struct file *veneer_real_open(const struct path *path, umode_t type, int flags)
 		flags |= O_DIRECTORY;
 	if (inode_owner_or_capable(mnt_idmap(path->mnt), d_inode(path->dentry)))
 		flags |= O_NOATIME;
-	return kernel_file_open(path, flags, current_cred());
+	file = kernel_file_open(path, flags, current_cred());
+	/* That was for the open. */
+	if (!IS_ERR(file))
+		file->f_flags &= ~O_NONBLOCK;
+	return file;
 }

@@ -97,6 +97,9 @@ void veneer_save_later(struct inode *inode)
 	struct veneer_split *split = veneer_inode_split(inode);
 	struct veneer_mount *m = veneer_mount(inode->i_sb);
 
+	/* Nothing is lost then: see served.c. */
+	if (m->served)
+		return;
 	mark_inode_dirty_sync(inode);
 	/* Who takes it off the list looks at the map afterwards. */
 	if (!list_empty_careful(&split->unsaved))
@@ -347,7 +350,8 @@ static int finish_round(struct round *round)
 		struct inode *inode = member->inode;
 
 		close_files(round->m, member);
-		if (member->err && !member->told)
+		/* Somebody has a lease: it is broken, and there is a next time. */
+		if (member->err && !member->told && member->err != -EAGAIN)
 			veneer_wberr_set(inode, member->err);
 		if (member->err)
 			veneer_flush_failed(inode, member->err);
@@ -406,6 +410,7 @@ static int save_all(struct veneer_mount *m, bool all)
 
 	CLASS(veneer_cred, cred)(m->cred);
 	mutex_lock(&m->save_lock);
+	WRITE_ONCE(m->saver, current);
 	more = begin_to_save(m);
 	while (more) {
 		int round_err = save_round(m, all);
@@ -415,6 +420,7 @@ static int save_all(struct veneer_mount *m, bool all)
 		more = !list_empty(&m->saving);
 		spin_unlock(&m->unsaved_lock);
 	}
+	WRITE_ONCE(m->saver, NULL);
 	mutex_unlock(&m->save_lock);
 	return err;
 }

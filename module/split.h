@@ -89,7 +89,6 @@ bool veneer_split_is_complete(const struct inode *inode);
 bool veneer_split_unsaved(const struct inode *inode);
 int veneer_split_fsync(struct inode *inode, struct file *real);
 int veneer_split_flush(struct inode *inode, struct file *real);
-int veneer_split_evict(struct inode *inode);
 
 int veneer_split_cut_begin(struct inode *inode, loff_t size);
 int veneer_split_cut_end(struct inode *inode, loff_t size, int err);

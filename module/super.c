@@ -10,6 +10,7 @@
 
 #include "apart.h"
 #include "compat.h"
+#include "evict.h"
 #include "export.h"
 #include "file.h"
 #include "inode.h"
@@ -19,6 +20,7 @@
 #include "namei.h"
 #include "pagecache.h"
 #include "save.h"
+#include "served.h"
 #include "stack_fd.h"
 #include "usermount.h"
 #include "wberr.h"
@@ -245,6 +247,7 @@ static int take_upper(struct fs_context *fc, struct veneer_mount *m,
 	 */
 	m->upper->mnt_flags |= MNT_NOATIME | MNT_NODIRATIME;
 	m->workdir = dget(options->work.dentry);
+	m->served = veneer_is_served(m->upper);
 
 	err = veneer_writer_init(m);
 	if (err)
@@ -302,6 +305,7 @@ static struct veneer_mount *mount_alloc(struct fs_context *fc)
 	/* mount(2) says it of the vfsmount as well. */
 	m->read_only = fc->sb_flags & SB_RDONLY && !fc->oldapi;
 	veneer_save_init(m);
+	veneer_orphans_init(m);
 	if (m->upper)
 		m->wb_err = errseq_sample(&m->upper->mnt_sb->s_wb_err);
 	veneer_options_put_paths(options);
@@ -353,6 +357,9 @@ static int veneer_fill_super(struct super_block *sb, struct fs_context *fc)
 			return -ELOOP;
 		}
 
+		/* sync(2) comes to the upper's filesystem by itself. */
+		if (m->served)
+			sb->s_iflags |= SB_I_SKIP_SYNC;
 		err = veneer_save_start(m, MINOR(sb->s_dev));
 		if (!err)
 			err = veneer_apart_init(m, MINOR(sb->s_dev));
