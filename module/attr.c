@@ -146,11 +146,6 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
 	if (err)
 		return err;
 
-	/* The file of the mount means nothing to the upper, nor how it opens. */
-	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
-	/* What is to go is gone from the mode, as the caller's rights have it. */
-	if (attr->ia_valid & ATTR_MODE)
-		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID);
 	/* The mode has the type that the mount shows. */
 	attr->ia_mode = (attr->ia_mode & ~S_IFMT) |
 			(d_inode(upper)->i_mode & S_IFMT);
@@ -172,6 +167,20 @@ static int setattr_upper(struct inode *inode, struct iattr *attr)
 	return err;
 }
 
+/* Makes the upper's file shorter or longer, of whatever kind it is. */
+static int resize_upper(struct inode *inode, struct iattr *attr)
+{
+	const loff_t size = attr->ia_size;
+	int err = veneer_split_cut_begin(inode, size);
+
+	if (err)
+		return err;
+	veneer_cache_hold(inode, size);
+	err = setattr_upper(inode, attr);
+	veneer_cache_release(inode);
+	return veneer_split_cut_end(inode, size, err);
+}
+
 /*
  * Changes the size of a file whose bytes may be in two places, and in the
  * page cache of its mappings.
@@ -180,22 +189,17 @@ static int set_size(struct dentry *dentry, struct iattr *attr)
 {
 	struct inode *inode = d_inode(dentry);
 	const loff_t old_size = i_size_read(inode);
-	const loff_t size = attr->ia_size;
 	int err;
 
-	veneer_cache_prepare_resize(inode, size);
-	err = veneer_copy_up_data(dentry, size);
+	veneer_cache_prepare_resize(inode, attr->ia_size);
+	err = veneer_copy_up_truncate(dentry, attr);
 	/* A split file on an upper that must have no maps to be saved. */
 	if (!err && veneer_mount(inode->i_sb)->served)
 		err = veneer_make_whole_locked(inode);
 	if (!err)
-		err = veneer_split_cut_begin(inode, size);
-	if (!err) {
-		veneer_cache_hold(inode, size);
-		err = setattr_upper(inode, attr);
-		veneer_cache_release(inode);
-		err = veneer_split_cut_end(inode, size, err);
-	}
+		err = resize_upper(inode, attr);
+	else
+		err = min(err, 0);
 	if (err)
 		veneer_copyattr(inode);
 	/*
@@ -224,6 +228,12 @@ int veneer_setattr(struct mnt_idmap *idmap, struct dentry *dentry,
 	if (attr->ia_valid & ATTR_GID)
 		attr->ia_vfsgid = VFSGIDT_INIT(from_vfsgid(idmap, fs_ns,
 							   attr->ia_vfsgid));
+
+	/* The file of the mount means nothing to the upper, nor how it opens. */
+	attr->ia_valid &= ~(ATTR_FILE | ATTR_OPEN);
+	/* What is to go is gone from the mode, as the caller's rights have it. */
+	if (attr->ia_valid & ATTR_MODE)
+		attr->ia_valid &= ~(ATTR_KILL_SUID | ATTR_KILL_SGID);
 
 	if (attr->ia_valid & ATTR_SIZE) {
 		/*

@@ -9,7 +9,8 @@
  *
  * Either way the object is complete, and durable where data was copied,
  * before it gets its name or loses its record: what is interrupted, by a
- * signal or by a power cut, leaves nothing that can be seen.
+ * signal or by a power cut, leaves nothing that can be seen.  A truncation is
+ * made of it by then, too, since what it cuts off is not copied.
  */
 #include <linux/cred.h>
 #include <linux/file.h>
@@ -40,12 +41,22 @@
 #include "xattr.h"
 
 /**
+ * struct truncation - what the first change to a file's data is
+ * @attr: the change, as the upper is to be told of it; its size counts
+ * @made: it was made with the copy-up
+ */
+struct truncation {
+	const struct iattr	*attr;
+	bool			made;
+};
+
+/**
  * struct copy_up - one copy-up
  * @m: the mount
  * @dentry: the object
  * @inode: its inode
  * @data: it is to be split or whole afterwards
- * @keep: how many bytes of data will still be wanted
+ * @cut: what is to become of the data; or %NULL, and all of it is wanted
  * @cancel: set when nobody waits for the outcome any more; or %NULL
  * @stat: the object's attributes below
  * @from: the real object below
@@ -59,7 +70,7 @@ struct copy_up {
 	struct dentry		*dentry;
 	struct inode		*inode;
 	bool			data;
-	loff_t			keep;
+	struct truncation	*cut;
 	const bool		*cancel;
 	struct kstat		stat;
 	struct path		from;
@@ -73,6 +84,12 @@ static bool copied_up(const struct inode *inode, bool data)
 	if (data && S_ISREG(inode->i_mode))
 		return veneer_is_whole(inode) || veneer_inode_split(inode);
 	return veneer_upper(inode);
+}
+
+/* How many bytes of data will still be wanted. */
+static loff_t keep(const struct copy_up *c)
+{
+	return c->cut ? c->cut->attr->ia_size : MAX_LFS_FILESIZE;
 }
 
 static int set_size(struct veneer_mount *m, struct dentry *upper, loff_t size)
@@ -184,7 +201,7 @@ static int fill_file(struct copy_up *c, struct dentry *temp, bool *whole)
 	int err;
 
 	if (c->data)
-		size = min(size, c->keep);
+		size = min(size, keep(c));
 	*whole = !size || (c->data && is_small(c, size));
 	if (!size)
 		return 0;
@@ -259,6 +276,25 @@ static int fill_metadata(struct copy_up *c, struct dentry *temp)
 	return err;
 }
 
+/*
+ * The object never had more data than the truncation leaves.  If that were to fail
+ * once there is a name, the rest would be gone all the same.
+ */
+static int truncate_unseen(struct copy_up *c, struct dentry *temp)
+{
+	struct iattr attr;
+	int err;
+
+	if (!c->data || keep(c) >= c->stat.size)
+		return 0;
+	attr = *c->cut->attr;
+	inode_lock(d_inode(temp));
+	err = notify_change(veneer_upper_idmap(c->m), temp, &attr, NULL);
+	inode_unlock(d_inode(temp));
+	c->cut->made = !err;
+	return err;
+}
+
 static struct dentry *make_temp(struct copy_up *c)
 {
 	struct veneer_new new = { .mode = c->stat.mode, .rdev = c->stat.rdev };
@@ -312,7 +348,8 @@ static int install(struct copy_up *c, struct dentry *temp)
  */
 static void keep_ctime(struct copy_up *c, struct dentry *upper)
 {
-	if (c->inode->i_sb->s_user_ns != &init_user_ns)
+	if (c->inode->i_sb->s_user_ns != &init_user_ns ||
+	    (c->cut && c->cut->made))
 		return;
 	inode_lock(d_inode(upper));
 	veneer_ctime_put_back(d_inode(upper), c->stat.ctime);
@@ -384,6 +421,8 @@ static int copy_up_object(struct copy_up *c)
 	}
 	if (!err)
 		err = fill_metadata(c, temp);
+	if (!err)
+		err = truncate_unseen(c, temp);
 	if (!err && c->links)
 		err = veneer_links_install(c->m, temp, vi->below, c->links);
 	else if (!err && !vi->nameless)
@@ -394,6 +433,8 @@ static int copy_up_object(struct copy_up *c)
 		keep_ctime(c, temp);
 	mnt_drop_write(c->m->upper);
 	if (err) {
+		if (c->cut)
+			c->cut->made = false;
 		kfree(c->links);
 		dput(temp);
 		return err;
@@ -518,12 +559,12 @@ static int change_data(struct copy_up *c)
 		err = veneer_split_load(c->inode);
 	else if (!err)
 		err = copy_up_contents(c);
-	if (!c->keep && (err == -EIO || err == -EUCLEAN))
+	if (!keep(c) && (err == -EIO || err == -EUCLEAN))
 		err = mend(c);
 	return err;
 }
 
-static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
+static int copy_up_one(struct dentry *dentry, bool data, struct truncation *cut,
 		       const bool *cancel)
 {
 	struct inode *inode = d_inode(dentry);
@@ -533,7 +574,7 @@ static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 		.dentry	= dentry,
 		.inode	= inode,
 		.data	= data && S_ISREG(inode->i_mode),
-		.keep	= keep,
+		.cut	= cut,
 		.cancel	= cancel,
 	};
 	int err = 0;
@@ -544,7 +585,7 @@ static int copy_up_one(struct dentry *dentry, bool data, loff_t keep,
 		CLASS(veneer_cred, cred)(veneer_writer_cred(c.m));
 
 		/* Now, since it reads: not with write access to the upper. */
-		if (c.data && keep)
+		if (c.data && keep(&c))
 			err = PTR_ERR_OR_ZERO(veneer_inode_chain(inode));
 		if (!err && !vi->upper)
 			err = copy_up_object(&c);
@@ -574,8 +615,8 @@ static struct dentry *first_missing(struct dentry *dentry)
 	}
 }
 
-static int copy_up_here(struct dentry *dentry, bool data, loff_t keep,
-			const bool *cancel)
+static int copy_up_here(struct dentry *dentry, bool data,
+			struct truncation *cut, const bool *cancel)
 {
 	struct inode *inode = d_inode(dentry);
 	int err = 0;
@@ -591,9 +632,9 @@ static int copy_up_here(struct dentry *dentry, bool data, loff_t keep,
 		    !READ_ONCE(veneer_inode(inode)->nameless))
 			first = first_missing(dentry);
 		if (first && first != dentry)
-			err = copy_up_one(first, false, 0, cancel);
+			err = copy_up_one(first, false, NULL, cancel);
 		else
-			err = copy_up_one(dentry, data, keep, cancel);
+			err = copy_up_one(dentry, data, cut, cancel);
 		dput(first);
 	}
 	return err;
@@ -601,23 +642,24 @@ static int copy_up_here(struct dentry *dentry, bool data, loff_t keep,
 
 /* A copy-up that another thread makes. */
 struct copy_args {
-	struct dentry	*dentry;
-	bool		data;
-	loff_t		keep;
-	bool		cancel;
+	struct dentry		*dentry;
+	bool			data;
+	struct truncation	*cut;
+	bool			cancel;
 };
 
 static long copy_apart(void *arg)
 {
 	const struct copy_args *args = arg;
 
-	return copy_up_here(args->dentry, args->data, args->keep,
+	return copy_up_here(args->dentry, args->data, args->cut,
 			    &args->cancel);
 }
 
-static int copy_up_elsewhere(struct dentry *dentry, bool data, loff_t keep)
+static int copy_up_elsewhere(struct dentry *dentry, bool data,
+			     struct truncation *cut)
 {
-	struct copy_args args = { .dentry = dentry, .data = data, .keep = keep };
+	struct copy_args args = { .dentry = dentry, .data = data, .cut = cut };
 	const struct veneer_mount *m = veneer_mount(dentry->d_sb);
 
 	if (!m->upper)
@@ -629,7 +671,7 @@ static int copy_up_elsewhere(struct dentry *dentry, bool data, loff_t keep)
  * The caller's limit for the size of a file (ulimit -f) is for what he writes,
  * not for what is there; a worker has none.
  */
-static int copy_up(struct dentry *dentry, bool data, loff_t keep)
+static int copy_up(struct dentry *dentry, bool data, struct truncation *cut)
 {
 	const struct inode *inode = d_inode(dentry);
 
@@ -637,8 +679,8 @@ static int copy_up(struct dentry *dentry, bool data, loff_t keep)
 		return 0;
 	if (S_ISREG(inode->i_mode) &&
 	    i_size_read(inode) > (u64)rlimit(RLIMIT_FSIZE))
-		return copy_up_elsewhere(dentry, data, keep);
-	return copy_up_here(dentry, data, keep, NULL);
+		return copy_up_elsewhere(dentry, data, cut);
+	return copy_up_here(dentry, data, cut, NULL);
 }
 
 /**
@@ -649,22 +691,38 @@ static int copy_up(struct dentry *dentry, bool data, loff_t keep)
  */
 int veneer_copy_up(struct dentry *dentry)
 {
-	return copy_up(dentry, false, 0);
+	return copy_up(dentry, false, NULL);
 }
 
 /**
  * veneer_copy_up_data - see that an object is in the upper, its data ready to
  * be changed: split or whole
  * @dentry: the object
- * @keep: how much of the data will still be wanted, in bytes.  Less may be
- *	there afterwards, and the file shorter for it; a caller says what it is
- *	about to truncate to
  *
  * Must not be called with write access to the upper's mount.
  */
-int veneer_copy_up_data(struct dentry *dentry, loff_t keep)
+int veneer_copy_up_data(struct dentry *dentry)
 {
-	return copy_up(dentry, true, keep);
+	return copy_up(dentry, true, NULL);
+}
+
+/**
+ * veneer_copy_up_truncate - veneer_copy_up_data(), of a file that gets another
+ * size next
+ * @dentry: a regular file, its i_rwsem held for writing
+ * @attr: the change, as notify_change() of the upper's file is to have it
+ *
+ * What a truncation cuts off is not copied.  Then the change is made with the
+ * copy-up: all of it, or nothing.
+ *
+ * Return: 1 when the change is made; 0 when it is still to be made; or a
+ * negative error, and no byte of the file has gone.
+ */
+int veneer_copy_up_truncate(struct dentry *dentry, const struct iattr *attr)
+{
+	struct truncation cut = { .attr = attr };
+
+	return copy_up(dentry, true, &cut) ? : cut.made;
 }
 
 /**
@@ -684,5 +742,5 @@ int veneer_copy_up_from_mmap(struct dentry *dentry)
 {
 	if (copied_up(d_inode(dentry), true))
 		return 0;
-	return copy_up_elsewhere(dentry, true, MAX_LFS_FILESIZE);
+	return copy_up_elsewhere(dentry, true, NULL);
 }

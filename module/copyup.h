@@ -6,7 +6,8 @@
 #include <linux/fs.h>
 
 int veneer_copy_up(struct dentry *dentry);
-int veneer_copy_up_data(struct dentry *dentry, loff_t keep);
+int veneer_copy_up_data(struct dentry *dentry);
+int veneer_copy_up_truncate(struct dentry *dentry, const struct iattr *attr);
 int veneer_copy_up_from_mmap(struct dentry *dentry);
 
 #endif

@@ -174,7 +174,7 @@ struct file *veneer_real_file_nowait(const struct file *file,
  */
 struct file *veneer_real_file_to_write(const struct file *file)
 {
-	int err = veneer_copy_up_data(file_dentry(file), MAX_LFS_FILESIZE);
+	int err = veneer_copy_up_data(file_dentry(file));
 
 	return err ? ERR_PTR(err) : veneer_real_file(file, VENEER_FROM_UPPER);
 }

@@ -209,7 +209,7 @@ int veneer_make_whole_locked(struct inode *inode)
 int veneer_make_whole(struct file *file)
 {
 	struct inode *inode = file_inode(file);
-	int err = veneer_copy_up_data(file_dentry(file), MAX_LFS_FILESIZE);
+	int err = veneer_copy_up_data(file_dentry(file));
 
 	if (err)
 		return err;

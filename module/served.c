@@ -49,17 +49,19 @@ bool veneer_is_served(const struct vfsmount *mnt)
  * @file: what it is opened as
  *
  * Return: 0, and on a mount of which veneer_is_served() is true the file is
- * whole, if it is to be written; or a negative error.
+ * whole, if it is to be written and not cut; or a negative error.
  */
 int veneer_served_open(struct inode *inode, struct file *file)
 {
-	const loff_t keep = file->f_flags & O_TRUNC ? 0 : MAX_LFS_FILESIZE;
 	int err;
 
 	if (!veneer_mount(inode->i_sb)->served || veneer_is_whole(inode) ||
 	    !(file->f_mode & FMODE_WRITE))
 		return 0;
-	err = veneer_copy_up_data(file_dentry(file), keep);
+	/* It is cut next, which makes it whole: what would be copied is to go. */
+	if (file->f_flags & O_TRUNC)
+		return 0;
+	err = veneer_copy_up_data(file_dentry(file));
 	if (err || veneer_is_whole(inode))
 		return err;
 	inode_lock(inode);

@@ -465,6 +465,8 @@ static int fault(struct __test_metadata *_metadata, FIXTURE_DATA(faults) *self,
 	      err_name(value < 0 ? -value : 0));
 	if (value == self->value)
 		CHECK(was & AFTER, "fault %d: it did not do what it says", n);
+	if (value < 0 && op->intact)
+		CHECK(was & BEFORE, "fault %d, %s: bytes have gone", n, err_name(-value));
 	if (next == REMOUNT) {
 		/* The cache keeps what the disk refused, as on any filesystem. */
 		const bool forgets = run.map && value == -EIO;

@@ -198,7 +198,8 @@ static long open_and_write(int at, const char *path, off_t pos)
 }
 
 OP(open_write, opens(openat(r->at, "e/a/big", RW)));
-OP(open_trunc, opens(openat(r->at, "big", RW | O_TRUNC)), .bytes = "big", .cut = true);
+OP(open_trunc, opens(openat(r->at, "big", RW | O_TRUNC)), .bytes = "big", .cut = true,
+   .intact = true);
 OP(open_read, opens(openat(r->at, "chain", O_RDONLY | O_CLOEXEC)));
 OPENED(write_small, "small", O_RDWR, write_some(r->fd, 100, 50, 21), .bytes = "small");
 OPENED(write_below, "big", O_RDWR, write_some(r->fd, 100, 10000, 21), .bytes = "big");
@@ -297,13 +298,16 @@ OP(append_mapped, write_some(r->fd, 20000, -1, 21), .begin = begin_append_mapped
 OP(store_linked, store(r), .begin = begin_store_linked, .bytes = "d/linked");
 OP(load, load(r), .begin = begin_load);
 
-OP(truncate_small, truncate(P("small"), 1000), .bytes = "small", .cut = true);
-OP(truncate_below, truncate(P("big"), 20001), .bytes = "big", .cut = true);
+OP(truncate_small, truncate(P("small"), 1000), .bytes = "small", .cut = true,
+   .intact = true);
+OP(truncate_below, truncate(P("big"), 20001), .bytes = "big", .cut = true,
+   .intact = true);
 OP(truncate_split, truncate(P("split"), 20001), .bytes = "split", .cut = true);
 OP(truncate_up, truncate(P("split"), 80001), .bytes = "split", .cut = true);
 OP(truncate_meta, truncate(P("meta"), 1000), .bytes = "meta", .cut = true);
 OPENED(truncate_zero, "split", O_RDWR, ftruncate(r->fd, 0), .bytes = "split", .cut = true);
-OP(truncate_linked, truncate(P("linked"), 20001), .bytes = "d/linked", .cut = true);
+OP(truncate_linked, truncate(P("linked"), 20001), .bytes = "d/linked", .cut = true,
+   .intact = true);
 OPENED(punch, "big", O_RDWR,
        fallocate(r->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 10000, 10000),
        .bytes = "big");

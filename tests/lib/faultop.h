@@ -35,6 +35,7 @@ struct fault_run {
  * @bytes: the file whose bytes change, some of them perhaps, when the operation
  *	fails or does less than it was told
  * @cut: that file gets another size, too
+ * @intact: when it fails, that file has the bytes of before all the same
  * @tail: the last fault is tried by default, too: what is left over stays
  */
 struct fault_op {
@@ -43,6 +44,7 @@ struct fault_op {
 	bool alone;
 	const char *bytes;
 	bool cut;
+	bool intact;
 	bool tail;
 };
 
