@@ -442,6 +442,15 @@ static int copy_up_object(struct copy_up *c)
 
 	vi->links = c->links;
 	veneer_fileattr_copied(c->inode);
+	/*
+	 * Before anybody can make pages dirty: what one behind the new end would
+	 * write makes the upper longer again, and nobody cuts it once more.
+	 */
+	if (c->cut && c->cut->made) {
+		spin_lock(&c->inode->i_lock);
+		i_size_write(c->inode, keep(c));
+		spin_unlock(&c->inode->i_lock);
+	}
 	/* The number that it will be found to have from now on. */
 	if (!c->keeps_ino && !vi->nameless)
 		c->inode->i_ino = veneer_upper_ino(c->m, temp);
