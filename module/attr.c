@@ -193,8 +193,11 @@ static int set_size(struct dentry *dentry, struct iattr *attr)
 
 	veneer_cache_prepare_resize(inode, attr->ia_size);
 	err = veneer_copy_up_truncate(dentry, attr);
-	/* A split file on an upper that must have no maps to be saved. */
-	if (!err && veneer_mount(inode->i_sb)->served)
+	/*
+	 * A split file on an upper that must have no maps to be saved.  One of which
+	 * nothing is left is whole below.
+	 */
+	if (!err && attr->ia_size && veneer_mount(inode->i_sb)->served)
 		err = veneer_make_whole_locked(inode);
 	if (!err)
 		err = resize_upper(inode, attr);
