@@ -47,6 +47,8 @@ static bool begin_cgroup(void)
 
 	if (exists(control))
 		store_at(control, "+memory", 7, 0);
+	/* What a run that was killed has left. */
+	rmdir(cgroup);
 	return !mkdir(cgroup, 0755) && exists(join(cgroup, "memory.max")) &&
 		!cgroup_write("memory.max", LIMIT);
 }
@@ -95,6 +97,9 @@ static pid_t start_hog(size_t size)
 
 static void stop(pid_t pid)
 {
+	/* For kill(2), -1 is everybody. */
+	if (pid <= 0)
+		return;
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 }

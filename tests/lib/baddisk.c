@@ -135,6 +135,8 @@ int baddisk_start(struct baddisk *d, const char *dir, bool flakey)
 		return -1;
 	}
 	close(fd);
+	/* What a test that was killed has left. */
+	dm_remove(dm_name);
 	if (dm_create(dm_name, d->device)) {
 		err = errno;
 		baddisk_end(d);
