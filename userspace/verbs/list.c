@@ -44,7 +44,8 @@ int list_run(const struct list *list, int argc, char **argv, struct fault *fault
 	if (!switches)
 		list->heading();
 	while ((more = db_row(store.db, rows, fault)) > 0) {
-		if (list_one(list, &store, rows, switches, all, fault) < 0)
+		if (list_one(list, &store, rows, switches,
+			     switches & JSON ? all : NULL, fault) < 0)
 			return -1;
 	}
 	if (more < 0)
