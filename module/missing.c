@@ -231,7 +231,8 @@ int veneer_bring_edges(struct inode *inode, struct veneer_split *split,
 	const loff_t end = pos + len;
 	int err = 0;
 
-	if (pos >= below_size || !len)
+	/* Below has no use any more, and what has no bit may have data since. */
+	if (veneer_is_whole(inode) || pos >= below_size || !len)
 		return 0;
 	if (pos & mask)
 		err = bring_block(inode, split, pos >> shift);
@@ -531,7 +532,7 @@ static int step_by_step(struct inode *inode, some_fn *some, loff_t pos,
  */
 int veneer_split_cover(struct inode *inode, loff_t pos, loff_t len)
 {
-	return veneer_inode_split(inode) ?
+	return veneer_inode_split(inode) && !veneer_is_whole(inode) ?
 	       step_by_step(inode, cover_some, pos, pos + len) : 0;
 }
 
@@ -548,7 +549,7 @@ int veneer_split_fill(struct inode *inode, loff_t pos, loff_t len)
 	struct veneer_split *split = veneer_inode_split(inode);
 	int err;
 
-	if (!split)
+	if (!split || veneer_is_whole(inode))
 		return 0;
 	err = step_by_step(inode, fill_some, pos, pos + len);
 	if (err || pos)

@@ -289,7 +289,8 @@ ssize_t veneer_split_complete_part(struct inode *inode, loff_t pos,
 	const loff_t end = pos + done;
 	u8 shift;
 
-	if (!split || end >= veneer_below_size(split))
+	if (!split || veneer_is_whole(inode) ||
+	    end >= veneer_below_size(split))
 		return done;
 	shift = split->record.block_shift;
 	if (!(end & ((1LL << shift) - 1)) ||
@@ -333,7 +334,7 @@ ssize_t veneer_split_end(struct inode *inode, loff_t pos, loff_t len,
 {
 	struct veneer_split *split = veneer_inode_split(inode);
 
-	if (!split || done <= 0)
+	if (!split || done <= 0 || veneer_is_whole(inode))
 		return done;
 	mutex_lock(&veneer_inode(inode)->io_lock);
 	done = split_end(inode, split, pos, len, done);

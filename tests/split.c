@@ -31,6 +31,9 @@ FIXTURE_SETUP(split)
 	OK(world_begin(w, IN_LAYER));
 	OK(put_pattern(w, "big", BIG, 1));
 	OK(put_pattern(w, "odd", BIG / 4 + 123, 2));
+	OK(put_text(w, "sparse", ""));
+	OK(truncate(L("sparse"), BIG / 4));
+	OK(truncate(join(w->plain, "sparse"), BIG / 4));
 	OK(world_mount(w));
 }
 
@@ -199,6 +202,42 @@ TEST_F(split, whole_on_request)
 	close(fd);
 	CHECK(!is_split(w, "big"), "the record is still there");
 	EXPECT_EQ(0, maps(w));
+	SAME_TREES(w);
+}
+
+/* What was a hole below when the file got whole, and is written then, stays. */
+TEST_F(split, whole_with_holes)
+{
+	struct world *w = &self->w;
+	struct stat st;
+	int fd[2];
+
+	OPEN_BOTH(fd, "sparse", O_RDWR);
+	OK(ioctl(fd[0], VENEER_IOC_MAKE_WHOLE));
+	for (int i = 0; i < 2; i++) {
+		int f = fd[i];
+		char bytes[8192];
+
+		fill_pattern(bytes, sizeof(bytes), 0, 5);
+		OK(pwrite(f, bytes, sizeof(bytes), 5 * 4096));
+		OK(pwrite(f, bytes, sizeof(bytes), 50 * 4096));
+		OK(pwrite(f, bytes, sizeof(bytes), 100 * 4096));
+		OK(pwrite(f, bytes, sizeof(bytes), 150 * 4096));
+		OK(fallocate(f, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 5 * 4096 + 2048, 1024));
+		if (fallocate(f, FALLOC_FL_ZERO_RANGE, 50 * 4096 + 2048, 1024))
+			CHECK(errno == EOPNOTSUPP, "ZERO_RANGE: %s", err_name(errno));
+		OK(pwrite(f, "copied", 6, 0));
+		OK(copy_file_range(f, &(off64_t){ 0 }, f, &(off64_t){ 100 * 4096 + 100 }, 6, 0));
+		if (fallocate(f, FALLOC_FL_UNSHARE_RANGE, 0, 200 * 4096))
+			CHECK(errno == EOPNOTSUPP, "UNSHARE_RANGE: %s", err_name(errno));
+		OK(ftruncate(f, 151 * 4096 + 100));
+		OK(pwrite(f, "end", 3, 151 * 4096 + 90));
+		OK(fsync(f));
+	}
+	OK(fstat(fd[0], &st));
+	EXPECT_EQ(151 * 4096 + 100, st.st_size);
+	close(fd[0]);
+	close(fd[1]);
 	SAME_TREES(w);
 }
 
