@@ -177,8 +177,10 @@ static int resize_upper(struct inode *inode, struct iattr *attr)
 		return err;
 	veneer_cache_hold(inode, size);
 	err = setattr_upper(inode, attr);
+	/* Not before below ends there, too: what fills a block asks for that. */
+	err = veneer_split_cut_end(inode, size, err);
 	veneer_cache_release(inode);
-	return veneer_split_cut_end(inode, size, err);
+	return err;
 }
 
 /*
