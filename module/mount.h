@@ -229,6 +229,9 @@ static inline bool veneer_copies_whole(const struct veneer_mount *m, loff_t size
  */
 static inline bool veneer_must_not_wait(const struct veneer_mount *m)
 {
+	/* When it is being unmounted there is no next time. */
+	if (m->sb && !atomic_read(&m->sb->s_active))
+		return false;
 	return (current->flags & PF_KTHREAD) || READ_ONCE(m->saver) == current;
 }
 

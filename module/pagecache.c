@@ -43,7 +43,8 @@
 /* No memory; killed; or somebody else has a lease on the upper's file. */
 static bool is_passing(ssize_t err)
 {
-	return err == -ENOMEM || err == -EINTR || err == -EBUSY;
+	return err == -ENOMEM || err == -EINTR || err == -ERESTARTSYS ||
+	       err == -EBUSY;
 }
 
 /* Fails with -EAGAIN when the file is being changed past the cache. */
@@ -76,6 +77,9 @@ static int write_folio(struct inode *inode, struct folio *folio,
 	 */
 	if (ret < 0 && !is_passing(ret))
 		mapping_set_error(inode->i_mapping, ret);
+	/* A sync of all files hears of nothing else. */
+	if (is_passing(ret) && wbc->for_sync)
+		errseq_set(&inode->i_sb->s_wb_err, ret);
 	/* There will be memory, or room, again: whoever syncs then has it written. */
 	if (is_passing(ret) || ret == -ENOSPC || ret == -EDQUOT)
 		folio_redirty_for_writepage(wbc, folio);

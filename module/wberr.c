@@ -86,7 +86,8 @@ int veneer_wberr_take(struct inode *inode)
 void veneer_wberr_set(struct inode *inode, int err)
 {
 	/* These say that it was not tried, and it will be. */
-	if (!err || err == -ENOMEM || err == -EINTR || err == -ERESTARTSYS)
+	if (!err || err == -ENOMEM || err == -EINTR || err == -ERESTARTSYS ||
+	    err == -EAGAIN)
 		return;
 	filemap_set_wb_err(inode->i_mapping, err);
 	errseq_set(&inode->i_sb->s_wb_err, err);
