@@ -495,6 +495,9 @@ static loff_t clone_run(struct file *in, loff_t pos_in, struct file *out,
 		ret = vfs_clone_file_range(real, pos_in, real_out, pos_out,
 					   part, flags);
 	}
+	/* What it stopped within was not filled, and stays below. */
+	if (ret > 0 && ret < part)
+		ret = veneer_split_complete_part(inode, pos_out, ret);
 	if (ret > 0)
 		ret = veneer_split_cover(inode, pos_out, ret) ? : ret;
 	return ret;

@@ -115,7 +115,7 @@ static size_t to_block_end(const struct inode *inode, loff_t pos, size_t len)
 	loff_t block = PAGE_SIZE;
 
 	if (split)
-		block = max(block, 1LL << split->record.block_shift);
+		block = 1LL << split->record.block_shift;
 	return min_t(u64, len, block - (pos & (block - 1)));
 }
 
@@ -145,6 +145,7 @@ static ssize_t splice_part(struct pipe_inode_info *pipe, struct inode *inode,
 			ret = veneer_past_cache_prepare(inode);
 		if (ret)
 			return ret;
+		from.busy = false;
 		ret = take_buffer(pipe, &from, pos, flags);
 		if (from.begun) {
 			if (!there)
