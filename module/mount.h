@@ -125,7 +125,7 @@
  * @tunables: numbers that decide how it copies
  * @rcu: frees it
  * @live: in the list of mounts that are made, under its lock; see super.c
- * @sb: the mount's superblock, as long as it is in that list
+ * @sb: the mount's superblock.  Others find it as long as it is in that list
  * @stats: what has happened in it
  *
  * Fixed before the superblock can be found, but for @temp_id, @links, @strays,

@@ -31,14 +31,17 @@
  * veneer_is_served - may a user serve this upper, or layer?
  * @mnt: its mount, rooted there
  *
- * Also by way of other filesystems that are stacked on his.  What a host serves
- * to a guest by virtiofs is no user's.
+ * Also by way of other filesystems that are stacked on his: a directory does not
+ * tell what all of these have under them, so any that a user has mounted counts.
+ * What a host serves to a guest by virtiofs is no user's.
  */
 bool veneer_is_served(const struct vfsmount *mnt)
 {
-	const struct super_block *sb = d_real(mnt->mnt_root,
-					      D_REAL_METADATA)->d_sb;
+	const struct super_block *sb = mnt->mnt_sb;
 
+	if (sb->s_stack_depth && sb->s_user_ns != &init_user_ns)
+		return true;
+	sb = d_real(mnt->mnt_root, D_REAL_METADATA)->d_sb;
 	return sb->s_magic == FUSE_SUPER_MAGIC &&
 	       strcmp(sb->s_type->name, "virtiofs");
 }
