@@ -140,10 +140,14 @@ static const struct stack_rename *find(const struct veneer_stack_renames *rename
  */
 static int make_table(struct veneer_stack_renames *renames)
 {
+	const unsigned int nr = max(renames->nr, 1U);
 	struct stack_rename *rename;
 	struct hlist_node *next;
 
-	renames->bits = min(order_base_2(max(renames->nr, 1U)), 31);
+	/* In steps: sparse has no patience for one macro in another. */
+	renames->bits = order_base_2(nr);
+	if (renames->bits > 31)
+		renames->bits = 31;
 	renames->table = kvcalloc(BIT(renames->bits), sizeof(*renames->table),
 				  GFP_KERNEL_ACCOUNT);
 	if (!renames->table)
